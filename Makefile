@@ -1,0 +1,58 @@
+# The whole interface of the project for a developer: see CONTRIBUTING.md.
+# Needs only Python 3.11 or newer, git, curl and a package index; everything else is installed into .venv.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+# A uv that is already on the PATH is used; otherwise one of our own is put into .uv.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+BIN := .venv/bin
+SECONDS ?=
+GATEWAY ?= standin
+COLLECTOR ?=
+
+.PHONY: help install demo check format test bench lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet uv==$(UV_VERSION)
+
+# The stamp lies in .venv, so that removing .venv is enough to start afresh.
+.venv/installed: pyproject.toml requirements/dev.txt $(filter .uv/bin/uv,$(UV))
+	test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/dev.txt
+	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
+	touch $@
+
+install: .venv/installed  ## make .venv with the programs
+
+demo: install  ## a gateway's real traffic, the receiver and a live table; SECONDS=30 ends by itself
+	PYTHONPATH=demo $(BIN)/python -m aigw_demo --gateway $(GATEWAY) $(if $(SECONDS),--seconds $(SECONDS))
+
+check: install  ## format, lint, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy receiver/aigw_receiver demo/aigw_demo tests
+	$(BIN)/lint-imports --no-cache
+
+format: install  ## put the code into the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: check  ## everything that proves the code, but for the benchmark
+	$(BIN)/python -m pytest -q --durations=10 $(PYTEST_ARGS)
+
+bench: install  ## speed and memory as ratios; COLLECTOR=PATH adds the OpenTelemetry Collector to the same run
+	PYTHONPATH=tests $(BIN)/python -m bench $(if $(COLLECTOR),--collector $(COLLECTOR)) $(BENCH_ARGS)
+
+LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
+	--custom-compile-command "make lock"
+
+lock: $(filter .uv/bin/uv,$(UV))  ## pin the newest versions of all dependencies
+	$(UV) $(LOCK) --upgrade --extra receiver pyproject.toml -o requirements/receiver.txt
+	$(UV) $(LOCK) --upgrade --extra receiver --extra demo --extra dev -c requirements/receiver.txt pyproject.toml -o requirements/dev.txt
+
+clean:  ## remove everything that was installed or cached
+	rm -rf .venv .uv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
