@@ -1,0 +1,206 @@
+"""Where streams live: one row of numbers each, in arrays that a whole batch of points can be added to at once.
+
+A `Family` is what Prometheus calls by one name; its `Rows` hold the streams that have the same bucket bounds. This
+module finds, makes and releases rows; it does not decide what a point means for them (see `temporality`), nor how
+they are written out (see `exposition`).
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from aigw_receiver.core.model import FamilyType
+from aigw_receiver.core.naming import FamilyName
+
+# Columns of `Rows.clock`: the interval of the last point and of the one before it, in nanoseconds since 1970.
+START, TIME, PREVIOUS_START, PREVIOUS_TIME = range(4)
+
+_FIRST_CAPACITY: Final = 32
+_GROWTH: Final = 1.5
+
+# A row whose stream is told apart from nothing: it only gathers what its children add.
+NO_FINGERPRINT: Final = 0
+
+
+class Rows:
+    """Streams of one family that share their bounds.
+
+    What a series shows is `counts + base_counts` and `values + base_values`: for a cumulative stream `counts` and
+    `values` are the last point as it came, and the base is what was counted before its resets; for a delta stream
+    they are the totals. A number has no counts, only a value. `birth` numbers new streams in the order in which they
+    became known, 0 for a stream that is older than our knowledge of it (see `scrapers`).
+
+    A *child* is a stream that has no series of its own: its labels equal those of another stream (its `parent`), or
+    were folded. What it counts is added to the base of its parent.
+    """
+
+    __slots__ = (
+        "base_counts",
+        "base_values",
+        "birth",
+        "bounds",
+        "children",
+        "clock",
+        "counts",
+        "created",
+        "fingerprint",
+        "free",
+        "index",
+        "labels",
+        "owner",
+        "parent",
+        "size",
+        "values",
+        "visible",
+    )
+
+    def __init__(self, bounds: tuple[float, ...] | None) -> None:
+        self.bounds = bounds
+        width = 0 if bounds is None else len(bounds) + 1
+        self.size = 0
+        self.clock: npt.NDArray[np.uint64] = np.zeros((_FIRST_CAPACITY, 4), np.uint64)
+        self.counts: npt.NDArray[np.uint64] = np.zeros((_FIRST_CAPACITY, width), np.uint64)
+        self.values: npt.NDArray[np.float64] = np.zeros(_FIRST_CAPACITY, np.float64)
+        self.birth: npt.NDArray[np.int64] = np.zeros(_FIRST_CAPACITY, np.int64)
+        self.created: npt.NDArray[np.uint64] = np.zeros(_FIRST_CAPACITY, np.uint64)
+        self.fingerprint: npt.NDArray[np.uint64] = np.zeros(_FIRST_CAPACITY, np.uint64)
+        self.parent: npt.NDArray[np.int32] = np.full(_FIRST_CAPACITY, -1, np.int32)
+        self.owner: npt.NDArray[np.int32] = np.full(_FIRST_CAPACITY, -1, np.int32)
+        self.visible: npt.NDArray[np.bool_] = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self.base_counts: npt.NDArray[np.uint64] | None = None
+        self.base_values: npt.NDArray[np.float64] | None = None
+        self.labels: list[str | None] = []
+        self.index: dict[str, int] = {}
+        self.children: dict[tuple[int, int], int] = {}
+        self.free: list[int] = []
+
+    def add(self, labels: str | None, fingerprint: int, *, owner: int, parent: int = -1) -> int:
+        """A row for a new stream, all zeros; with labels it is a series, with a parent it is a child."""
+        row = self.free.pop() if self.free else self._append()
+        self.labels[row] = labels
+        self.fingerprint[row] = fingerprint
+        self.owner[row] = owner
+        self.parent[row] = parent
+        self.visible[row] = labels is not None
+        if labels is not None:
+            self.index[labels] = row
+        else:
+            self.children[parent, fingerprint] = row
+        return row
+
+    def _append(self) -> int:
+        if self.size == len(self.values):
+            self._grow(max(int(self.size * _GROWTH), _FIRST_CAPACITY))
+        self.labels.append(None)
+        self.size += 1
+        return self.size - 1
+
+    def _grow(self, capacity: int) -> None:
+        for name in _ARRAYS:
+            old = getattr(self, name)
+            if old is not None:
+                new = np.zeros((capacity, *old.shape[1:]), old.dtype)
+                new[: len(old)] = old
+                setattr(self, name, new)
+
+    def release_owned(self, owner: int) -> int:
+        """Give back the rows of one owner; answers how many there were."""
+        rows = np.flatnonzero(self.owner[: self.size] == owner)
+        for row in rows.tolist():
+            labels = self.labels[row]
+            if labels is not None:
+                del self.index[labels]
+            else:
+                del self.children[int(self.parent[row]), int(self.fingerprint[row])]
+            self.labels[row] = None
+        for name in _ARRAYS:
+            array = getattr(self, name)
+            if array is not None:
+                array[rows] = 0
+        self.owner[rows] = -1
+        self.parent[rows] = -1
+        self.free.extend(rows.tolist())
+        return len(rows)
+
+    def base(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
+        """The bases, made when the first stream needs one: most streams never reset."""
+        if self.base_counts is None or self.base_values is None:
+            self.base_counts = np.zeros_like(self.counts)
+            self.base_values = np.zeros_like(self.values)
+        return self.base_counts, self.base_values
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to make the rows anew: arrays cut to size, and lists of plain values."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        return {name: array[: self.size].copy() for name, array in arrays.items() if array is not None}
+
+    def restore(self, arrays: dict[str, Any], labels: list[str | None]) -> None:
+        """Take over what `state` and `labels` of an earlier run held."""
+        self.labels = list(labels)
+        self.size = len(labels)
+        for name in _ARRAYS:
+            if name in arrays:
+                setattr(self, name, np.array(arrays[name]))
+        for row, text in enumerate(self.labels):
+            parent = int(self.parent[row])
+            if text is not None:
+                self.index[text] = row
+            elif parent >= 0:
+                self.children[parent, int(self.fingerprint[row])] = row
+            else:
+                self.free.append(row)
+
+
+_ARRAYS: Final = (
+    "clock",
+    "counts",
+    "values",
+    "birth",
+    "created",
+    "fingerprint",
+    "parent",
+    "owner",
+    "visible",
+    "base_counts",
+    "base_values",
+)
+
+
+class Family:
+    """A Prometheus family: its name, and its streams by the bounds of their buckets (None for numbers)."""
+
+    __slots__ = ("layouts", "name")
+
+    def __init__(self, name: FamilyName) -> None:
+        self.name = name
+        self.layouts: dict[tuple[float, ...] | None, Rows] = {}
+
+    def rows_for(self, bounds: tuple[float, ...]) -> Rows:
+        """The rows for streams with these bounds; numbers have none."""
+        key = bounds if self.name.type is FamilyType.HISTOGRAM else None
+        rows = self.layouts.get(key)
+        if rows is None:
+            rows = self.layouts[key] = Rows(key)
+        return rows
+
+    def find(self, labels: str) -> tuple[Rows, int] | None:
+        """The series with these labels, whatever its bounds: labels are unique in a family."""
+        for rows in self.layouts.values():
+            row = rows.index.get(labels)
+            if row is not None:
+                return rows, row
+        return None
+
+    def sample_names(self) -> Iterator[str]:
+        """The names of the samples that this family writes; two families must not share one."""
+        base = self.name.name
+        match self.name.type:
+            case FamilyType.HISTOGRAM:
+                suffixes: tuple[str, ...] = ("", "_bucket", "_count", "_sum", "_created")
+            case FamilyType.COUNTER:
+                suffixes = ("", "_total", "_created")
+            case FamilyType.GAUGE:
+                suffixes = ("",)
+        return (base + suffix for suffix in suffixes)

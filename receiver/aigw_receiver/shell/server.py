@@ -1,0 +1,111 @@
+"""Opens all listeners, keeps them until a signal comes, and closes them so that nothing acknowledged is lost."""
+
+import asyncio
+import functools
+import logging
+import signal
+import time
+from typing import Final
+
+from aiohttp import web
+
+from aigw_receiver.core.store import Store
+from aigw_receiver.settings import Address, Settings
+from aigw_receiver.shell import http_server, telemetry
+from aigw_receiver.shell import web as exposition_server
+from aigw_receiver.shell.expiry import expire_forever
+from aigw_receiver.shell.grpc_server import GrpcServer, ListenError
+from aigw_receiver.shell.ingest import Ingest
+from aigw_receiver.shell.journal import Journal
+from aigw_receiver.shell.metrics import Telemetry
+
+_log: Final = logging.getLogger(__name__)
+
+# Kubernetes kills a pod 30 s after SIGTERM; a request in flight gets most of that time.
+_GRACE: Final = 20.0
+
+
+class Server:
+    """One running receiver."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._runners: list[web.AppRunner] = []
+        self._ready = False
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Raises ListenError where an address or the data directory cannot be used."""
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        settings = self._settings
+        own = Telemetry()
+        store, journal = self._restore(own)
+        own.watch(store)
+        ingest = Ingest(store, own, journal)
+        grpc_server = GrpcServer(ingest, own, max_message=settings.limits.grpc_message)
+        try:
+            await self._listen(ingest, own, journal, grpc_server)
+            expiry = loop.create_task(expire_forever(ingest))
+            self._ready = True
+            _log.info("serving", extra={"otlp_grpc": [*map(str, settings.listen.otlp_grpc)], **self._http_addresses()})
+            await stopped.wait()
+            _log.info("stopping")
+            expiry.cancel()
+        finally:
+            await self._drain(ingest, grpc_server)
+        if journal is not None:
+            journal.close(store)
+        _log.info("stopped")
+
+    def _http_addresses(self) -> dict[str, str]:
+        listen = self._settings.listen
+        return {"otlp_http": str(listen.otlp_http), "http": str(listen.http), "telemetry": str(listen.telemetry)}
+
+    def _restore(self, own: Telemetry) -> tuple[Store, Journal | None]:
+        """The store, as an earlier run left it where there is a data directory."""
+        settings, now = self._settings, time.time_ns()
+        new_store = functools.partial(
+            Store,
+            now,
+            limits=settings.limits_of_streams(),
+            expiry=settings.expiry_of_pods(),
+            admit=settings.metrics.admit,
+        )
+        if settings.data_dir is None:
+            return new_store(), None
+        journal = Journal(settings.data_dir, own, max_size=settings.journal.size)
+        try:
+            return journal.restore(new_store, now), journal
+        except OSError as error:
+            message = f"cannot use the data directory {settings.data_dir}: {error.strerror or error}"
+            raise ListenError(message) from None
+
+    async def _listen(self, ingest: Ingest, own: Telemetry, journal: Journal | None, grpc_server: GrpcServer) -> None:
+        listen, limits = self._settings.listen, self._settings.limits
+        for address in listen.otlp_grpc:
+            grpc_server.listen(address)
+        await self._open(http_server.build_app(ingest, own, max_body=limits.http_body), listen.otlp_http)
+        await self._open(exposition_server.build_app(ingest, own, journal), listen.http)
+        await self._open(telemetry.build_app(own.registry, lambda: self._ready), listen.telemetry)
+        grpc_server.start()
+
+    async def _open(self, app: web.Application, address: Address) -> None:
+        runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=_GRACE)
+        await runner.setup()
+        self._runners.append(runner)
+        try:
+            await web.TCPSite(runner, address.host, address.port).start()
+        except OSError as error:
+            message = f"cannot listen on {address}: {error.strerror or error}"
+            raise ListenError(message) from None
+
+    async def _drain(self, ingest: Ingest, grpc_server: GrpcServer) -> None:
+        """Refuse what is new, let what is in flight end, the last answers of `/readyz` and `/metrics` included."""
+        self._ready = False
+        ingest.draining = True
+        grpc_done = grpc_server.stop(_GRACE)
+        for runner in self._runners:
+            await runner.cleanup()
+        await asyncio.to_thread(grpc_done.wait)

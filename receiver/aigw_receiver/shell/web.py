@@ -1,0 +1,123 @@
+"""The listener of the gateways' series: `GET /metrics`, streamed. What is shown to whom is decided in the core."""
+
+import asyncio
+import time
+import weakref
+import zlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+from aiohttp import web
+
+from aigw_receiver.core import exposition, negotiate, scrapers
+from aigw_receiver.core.scrapers import Scraper
+from aigw_receiver.shell.ingest import Ingest
+from aigw_receiver.shell.journal import Journal
+from aigw_receiver.shell.metrics import Telemetry
+
+# Level 1 costs a third of level 6 and saves nearly as much of this text; 16 + 15 is the format of gzip.
+_GZIP_LEVEL: Final = 1
+_GZIP: Final = 31
+
+
+class _Connections:
+    """Numbers the connections of scrapers, and tells which of them have closed."""
+
+    def __init__(self) -> None:
+        self._numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self._open: dict[int, weakref.ref[Any]] = {}
+        self._last = 0
+
+    def number(self, request: web.Request) -> int:
+        """The number of the connection that a request came by."""
+        protocol = request.protocol
+        number = self._numbers.get(protocol)
+        if number is None:
+            self._last += 1
+            number = self._numbers[protocol] = self._last
+            self._open[number] = weakref.ref(protocol)
+        return number
+
+    def take_closed(self) -> list[int]:
+        """The connections that have closed since this was last asked."""
+        closed = [number for number, reference in self._open.items() if _is_closed(reference())]
+        for number in closed:
+            del self._open[number]
+        return closed
+
+
+def _is_closed(protocol: Any) -> bool:
+    return protocol is None or protocol.transport is None or protocol.transport.is_closing()
+
+
+class _Exposition:
+    """Answers scrapes."""
+
+    def __init__(self, ingest: Ingest, telemetry: Telemetry, journal: Journal | None) -> None:
+        self._ingest = ingest
+        self._telemetry = telemetry
+        self._journal = journal
+        self._connections = _Connections()
+
+    async def metrics(self, request: web.Request) -> web.StreamResponse:
+        """One scrape: choose the format, open the answer, send it piece by piece, note that it arrived."""
+        began, now = time.perf_counter(), time.time_ns()
+        text_format = negotiate.choose_format(request.headers.get("Accept", ""))
+        compress = negotiate.accepts_gzip(request.headers.get("Accept-Encoding", ""))
+        scraper = self._scraper(request, now)
+        mark = None if scraper is None else scraper.seen
+        newest = self._ingest.store.census.newest
+        response = web.StreamResponse(
+            headers={"Content-Type": text_format.content_type, "Vary": "Accept, Accept-Encoding"}
+        )
+        if compress:
+            response.headers["Content-Encoding"] = "gzip"
+        await response.prepare(request)
+        pieces = self._pieces(exposition.render(self._ingest.store, text_format, mark))
+        for piece in _gzip(pieces) if compress else pieces:
+            await response.write(piece)
+            await asyncio.sleep(0)  # a scrape of many series must not keep exports over HTTP waiting
+        await response.write_eof()
+        if scraper is not None and mark is not None:
+            self._complete(scraper, mark, newest, now)
+        self._telemetry.count_scrape(time.perf_counter() - began)
+        return response
+
+    def _scraper(self, request: web.Request, now: int) -> Scraper | None:
+        name = scrapers.scraper_name(request.headers, request.query, request.remote or "")
+        if name is None:
+            return None
+        with self._ingest.lock:
+            for connection in self._connections.take_closed():
+                self._ingest.store.scrapers.close(connection, now)
+            return self._ingest.store.scrapers.begin(name, self._connections.number(request), now)
+
+    def _complete(self, scraper: Scraper, mark: int, newest: int, now: int) -> None:
+        with self._ingest.lock:
+            self._ingest.store.scrapers.complete(scraper, mark, newest, now)
+            if self._journal is not None:
+                self._journal.append_scrape(scraper.name, mark, newest, now)
+
+    def _pieces(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The same pieces, each made under the lock, which exports get in between."""
+        while True:
+            with self._ingest.lock:
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
+
+
+def _gzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    compressor = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP)
+    for piece in pieces:
+        if compressed := compressor.compress(piece):
+            yield compressed
+    yield compressor.flush()
+
+
+def build_app(ingest: Ingest, telemetry: Telemetry, journal: Journal | None) -> web.Application:
+    """The application of the listener for the gateways' series."""
+    app = web.Application()
+    app.router.add_get("/metrics", _Exposition(ingest, telemetry, journal).metrics, allow_head=False)
+    return app
