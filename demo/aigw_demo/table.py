@@ -1,0 +1,122 @@
+"""The live table in the terminal: what the receiver shows, drawn anew each second.
+
+It reads the receiver's /metrics like any other client, and must not look at what the gateways recorded.
+"""
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Final, TextIO
+
+import aiohttp
+
+from aigw_demo.receiver import Addresses
+from aigw_demo.rollup import McpRow, ModelRow, Percentile, build_mcp_rows, build_model_rows
+from aigw_demo.series import SeriesMap, parse_exposition
+
+TERMINAL_SECONDS: Final = 1.0
+# Without a terminal each table stays, so they come more seldom.
+PLAIN_SECONDS: Final = 5.0
+# ANSI: the cursor to the top left; erase to the end of the line; erase to the end of the screen; and the whole screen.
+HOME: Final = "\x1b[H"
+ERASE_LINE: Final = "\x1b[K"
+ERASE_BELOW: Final = "\x1b[J"
+CLEAR: Final = "\x1b[2J"
+
+MODEL_HEADER: Final = ("GATEWAY", "MODEL", "REQUESTS", "ERRORS", "TOKENS IN", "TOKENS OUT", "P95", "TTFT P95")
+MCP_HEADER: Final = ("MCP BACKEND", "METHOD", "SUCCESS", "FAILED", "ERROR")
+TEXT_COLUMNS: Final = 2
+
+
+def format_percentile(percentile: Percentile | None) -> str:
+    """A latency, with ">" where the histogram only knows that it is larger."""
+    if percentile is None:
+        return "-"
+    seconds = percentile.value
+    text = f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+    return f">{text}" if percentile.beyond else text
+
+
+def render_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as aligned lines: the first two columns are text, the others numbers."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column < TEXT_COLUMNS else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def render_models(rows: Sequence[ModelRow]) -> list[str]:
+    """The GenAI table."""
+    cells = [
+        (
+            row.gateway,
+            row.model,
+            f"{row.requests:,}",
+            f"{row.errors:,}",
+            f"{row.input_tokens:,}",
+            f"{row.output_tokens:,}",
+            format_percentile(row.duration_p95),
+            format_percentile(row.first_token_p95),
+        )
+        for row in rows
+    ]
+    return render_columns([MODEL_HEADER, *cells])
+
+
+def render_mcp(rows: Sequence[McpRow]) -> list[str]:
+    """The MCP table."""
+    cells = [(row.backend or "-", row.method, f"{row.success:,}", f"{row.failed:,}", f"{row.error:,}") for row in rows]
+    return render_columns([MCP_HEADER, *cells])
+
+
+def render_addresses(addresses: Addresses) -> list[str]:
+    """Where to look, and where to send to."""
+    return [
+        f"metrics of the gateways   {addresses.http}/metrics",
+        f"metrics of the receiver   {addresses.telemetry}/metrics",
+        f"OTLP goes to              {addresses.grpc} (gRPC), {addresses.otlp_http} (HTTP)",
+    ]
+
+
+def render_screen(series: SeriesMap, addresses: Addresses) -> list[str]:
+    """All lines of one drawing."""
+    models, mcp = build_model_rows(series), build_mcp_rows(series)
+    tables = [*render_models(models), "", *render_mcp(mcp)] if models or mcp else ["waiting for the first export"]
+    return [*render_addresses(addresses), "", *tables]
+
+
+class LiveTable:
+    """Draws until it is cancelled."""
+
+    def __init__(self, addresses: Addresses, output: TextIO = sys.stdout) -> None:
+        self._addresses = addresses
+        self._output = output
+        self._terminal = output.isatty()
+
+    async def run(self) -> None:
+        """Draw again and again; a scrape that fails is shown, not fatal."""
+        if self._terminal:
+            self._output.write(CLEAR)
+        while True:
+            await asyncio.sleep(TERMINAL_SECONDS if self._terminal else PLAIN_SECONDS)
+            try:
+                lines = render_screen(parse_exposition(await self._addresses.scrape()), self._addresses)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                lines = [f"the receiver does not answer: {error}"]
+            self.draw(lines)
+
+    def draw(self, lines: list[str]) -> None:
+        """On a terminal draw over the last table, cut to the window; elsewhere add one more."""
+        if not self._terminal:
+            self._output.write("\n".join([*lines, "", ""]))
+        else:
+            columns, rows = shutil.get_terminal_size()
+            shown = [line[: columns - 1] + ERASE_LINE for line in lines[: rows - 1]]
+            self._output.write(HOME + "\n".join(shown) + "\n" + ERASE_BELOW)
+        self._output.flush()
