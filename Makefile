@@ -10,7 +10,7 @@ SECONDS ?=
 GATEWAY ?= standin
 COLLECTOR ?=
 
-.PHONY: help install demo check format test bench lock clean
+.PHONY: help install demo check format docs test bench lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -31,11 +31,16 @@ install: .venv/installed  ## make .venv with the programs
 demo: install  ## a gateway's real traffic, the receiver and a live table; SECONDS=30 ends by itself
 	PYTHONPATH=demo $(BIN)/python -m aigw_demo --gateway $(GATEWAY) $(if $(SECONDS),--seconds $(SECONDS))
 
-check: install  ## format, lint, types and layers
+check: install  ## format, lint, types, layers, and generated pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy receiver/aigw_receiver demo/aigw_demo tests
+	$(BIN)/mypy receiver/aigw_receiver demo/aigw_demo docs/generate tests
 	$(BIN)/lint-imports --no-cache
+
+	$(BIN)/python docs/generate/configuration.py --check
+
+docs: install  ## write the pages that are generated from the code
+	$(BIN)/python docs/generate/configuration.py
 
 format: install  ## put the code into the house format
 	$(BIN)/ruff format .

@@ -3,54 +3,12 @@
 `batches` does the same to many rows at once where every point is in its normal course.
 """
 
-import collections
-from typing import Final, NamedTuple
-
 import numpy as np
 
 from aigw_receiver.core import temporality
 from aigw_receiver.core.model import EXACT_LIMIT, DropReason, Outcome, Point, PointError
-from aigw_receiver.core.series import TIME, Rows
+from aigw_receiver.core.series import TIME, Rows, Run
 from aigw_receiver.core.temporality import Clock, Verdict
-
-# How many runs of streams that have reset are remembered for one metric of one pod: their late points still count.
-_EARLIER_RUNS: Final = 1024
-
-
-class Run(NamedTuple):
-    """The last point of one run of a cumulative stream."""
-
-    time: int
-    counts: tuple[int, ...]
-    value: float
-
-    def increase_to(self, point: Point) -> tuple[list[int], float]:
-        """What `point`, of the same run, has counted since."""
-        return [new - old for new, old in zip(point.counts, self.counts, strict=True)], point.value - self.value
-
-
-class EarlierRuns:
-    """Runs of cumulative streams that have reset since, by row and start time; the oldest is forgotten first.
-
-    Two pods that give themselves the same identity look like one stream that resets with every point. Since each
-    run is followed on its own, their sum is right all the same.
-    """
-
-    __slots__ = ("runs",)
-
-    def __init__(self) -> None:
-        self.runs: collections.OrderedDict[tuple[int, int], Run] = collections.OrderedDict()
-
-    def remember(self, row: int, start: int, run: Run) -> None:
-        """Keep a run's last point."""
-        self.runs[row, start] = run
-        self.runs.move_to_end((row, start))
-        if len(self.runs) > _EARLIER_RUNS:
-            self.runs.popitem(last=False)
-
-    def last(self, row: int, start: int) -> Run | None:
-        """The last point of the run that began at `start`."""
-        return self.runs.get((row, start))
 
 
 def observe_last(rows: Rows, row: int, point: Point, outcome: Outcome) -> None:
@@ -80,64 +38,83 @@ def observe_delta(rows: Rows, row: int, point: Point, outcome: Outcome) -> None:
     outcome.overlaps += verdict is Verdict.OVERLAP
 
 
-def observe_cumulative(
-    rows: Rows, row: int, point: Point, outcome: Outcome, *, earlier: EarlierRuns, known_since: int
-) -> None:
-    """A cumulative point: it replaces the last one; what was counted before a reset goes into the base."""
+def observe_cumulative(rows: Rows, row: int, point: Point, outcome: Outcome, *, known_since: int) -> None:
+    """A cumulative point: it replaces the last one; what was counted before a reset goes into the base.
+
+    A run that began before `known_since`, and that turns up beside one that is known already, is only a baseline.
+    """
     clock = Clock(*rows.clock[row].tolist())
     last = Run(clock.time, tuple(rows.counts[row].tolist()), float(rows.values[row]))
-    now, before = (point.counts, last.counts) if point.counts else ((point.value,), (last.value,))
-    fell = any(a < b for a, b in zip(now, before, strict=True))
-    rose = any(a > b for a, b in zip(now, before, strict=True))
+    fell, rose = _compare(last, point)
     match temporality.judge_cumulative(clock, point.start, point.time, fell=fell, rose=rose):
         case Verdict.ADVANCE:
-            _replace(rows, row, point, *last.increase_to(point))
+            _replace(rows, row, point, _increase(last, point))
         case Verdict.RESET:
-            _reset(rows, row, point, last)
+            nothing = Run(0, (0,) * len(point.counts), 0.0)
+            first = rows.earlier.get((row, point.start), nothing) if point.start != clock.start else nothing
             if point.start != clock.start:
-                earlier.remember(row, clock.start, last)
+                rows.remember(row, clock.start, last)
+                if first is nothing and point.start <= known_since:
+                    first = Run(point.time, point.counts, point.value)
+            _reset(rows, row, point, last, _increase(first, point))
             outcome.resets += 1
         case Verdict.SUPERSEDED:
-            _count_earlier_run(rows, row, point, earlier.last(row, point.start), known_since)
-            earlier.remember(row, point.start, Run(point.time, point.counts, point.value))
+            _observe_earlier(rows, row, point, outcome, known_since)
         case Verdict.DUPLICATE:
             outcome.duplicates += 1
         case _:
             outcome.outdated += 1
 
 
-def _replace(rows: Rows, row: int, point: Point, counts: list[int], value: float) -> None:
+def _compare(last: Run, point: Point) -> tuple[bool, bool]:
+    """Whether any number of `point` is below the last one's, and whether any is above."""
+    now, before = (point.counts, last.counts) if point.counts else ((point.value,), (last.value,))
+    pairs = list(zip(now, before, strict=True))
+    return any(new < old for new, old in pairs), any(new > old for new, old in pairs)
+
+
+def _increase(last: Run, point: Point) -> tuple[list[int], float]:
+    """What `point` has counted since the last point of its run."""
+    return [new - old for new, old in zip(point.counts, last.counts, strict=True)], point.value - last.value
+
+
+def _replace(rows: Rows, row: int, point: Point, increase: tuple[list[int], float]) -> None:
+    """Make `point` the stream's last one; what it adds to a parent is `increase`."""
     if rows.parent[row] >= 0:
-        _raise_base(rows, int(rows.parent[row]), counts, value)
+        _raise_base(rows, int(rows.parent[row]), *increase)
     rows.counts[row] = point.counts
     rows.values[row] = point.value
     rows.clock[row, :2] = point.start or rows.clock[row, 0], point.time
 
 
-def _reset(rows: Rows, row: int, point: Point, last: Run) -> None:
-    """The exposed counter must not fall: a series keeps its last run in its own base, a child adds its new one."""
+def _reset(rows: Rows, row: int, point: Point, last: Run, increase: tuple[list[int], float]) -> None:
+    """Begin a new run of which `increase` is new; what a series shows must not fall, so its base makes up for it."""
     if rows.parent[row] < 0:
-        _raise_base(rows, row, list(last.counts), last.value)
-    _replace(rows, row, point, list(point.counts), point.value)
+        counts, value = increase
+        made_up = [old + new - shown for old, new, shown in zip(last.counts, counts, point.counts, strict=True)]
+        _raise_base(rows, row, made_up, last.value + value - point.value)
+    _replace(rows, row, point, increase)
 
 
-def _count_earlier_run(rows: Rows, row: int, point: Point, last: Run | None, known_since: int) -> None:
-    """A point of a run before the present one: what it adds to its own last point counts.
-
-    A run that we see for the first time, and that began before we did, is only a baseline.
-    """
-    if last is None:
-        if point.start <= known_since:
-            return
-        last = Run(0, (0,) * len(point.counts), 0.0)
-    counts, value = last.increase_to(point)
-    newer = value > 0 if not counts else min(counts) >= 0 and max(counts) > 0
-    if newer:
-        parent = int(rows.parent[row])
-        _raise_base(rows, parent if parent >= 0 else row, counts, value)
+def _observe_earlier(rows: Rows, row: int, point: Point, outcome: Outcome, known_since: int) -> None:
+    """A point of a run before the present one: what it adds to its own last point counts."""
+    last = rows.earlier.get((row, point.start))
+    if last is None and point.start <= known_since:
+        rows.remember(row, point.start, Run(point.time, point.counts, point.value))
+        return
+    last = last or Run(0, (0,) * len(point.counts), 0.0)
+    fell, rose = _compare(last, point)
+    if fell or not rose:
+        outcome.duplicates += point.time == last.time
+        outcome.outdated += point.time != last.time
+        return
+    parent = int(rows.parent[row])
+    _raise_base(rows, parent if parent >= 0 else row, *_increase(last, point))
+    rows.remember(row, point.start, Run(point.time, point.counts, point.value))
 
 
 def _raise_base(rows: Rows, row: int, counts: list[int], value: float) -> None:
+    """Add to what a series shows beside its stream's own numbers; the arithmetic is modulo 2^64, so it may fall."""
     base_counts, base_values = rows.base()
     if counts:
         base_counts[row] += np.array(counts, np.int64).astype(np.uint64)

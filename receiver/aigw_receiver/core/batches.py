@@ -1,13 +1,14 @@
 """The fast path: all data points of a metric at once, where their bytes are known by heart and their course is normal.
 
 `layouts` tells which bytes of a point name its stream. Once the full parser has read a point and found its row, `learn`
-keeps them; from then on the numbers of all such points are read, checked and counted together. Whatever is not proven
-is left to the full parser, and so is a whole metric in which any point is out of the normal course of its stream: a
-first point, a reset, a duplicate, a late one, one without a value.
+keeps them; from then on `recognise` reads and checks the numbers of all such points together, and `count` counts them.
+Whatever is not proven is left to the full parser, and so are all points of a metric of which any is out of the normal
+course of its stream: a reset, a duplicate, a late one, two points of one stream.
 
 `np.count_nonzero` stands for `.all()` and `.max()` throughout: batches are small, and it costs a sixth of them.
 """
 
+import dataclasses
 from typing import Any, Final
 
 import numpy as np
@@ -54,25 +55,31 @@ def learn(table: StreamTable, point: bytes, row: int) -> None:
         table.known[key] = row
 
 
-def observe_batch(table: StreamTable, points: list[bytes], now: int, outcome: Outcome) -> list[bytes]:
-    """Count all of `points` that are proven and in their normal course; answers those that are left."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Batch:
+    """Points that were recognised: their rows, and their numbers as arrays. `points` are the bytes they came as."""
+
+    found: list[int | None]
+    points: list[bytes]
+    fields: Any
+    values: _Floats
+    counts: npt.NDArray[np.uint64] | None
+
+
+def recognise(table: StreamTable, points: list[bytes]) -> tuple[Batch | None, list[bytes]]:
+    """Those of `points` that are proven and sound, and those that are left. Nothing is counted yet."""
     rows = table.rows
     if not table.known or rows is None:
-        return points
+        return None, points
+    read = _read_numbers if table.header.kind is Kind.SUM else _read_histograms
     try:
-        observe = _observe_numbers if table.header.kind is Kind.SUM else _observe_histograms
-        left = observe(table, rows, points)
+        batch, left = read(table, rows, points)
     except IndexError:  # a point too short to have what was looked for at its end
-        return points
-    counted = len(points) - len(left)
-    if counted:
-        outcome.fast += counted
-        outcome.accepted += counted
-        table.source.last_change = now
-    return left
+        return None, points
+    return (batch, left) if batch is not None else (None, points)
 
 
-def _observe_histograms(table: StreamTable, rows: Rows, points: list[bytes]) -> list[bytes]:
+def _read_histograms(table: StreamTable, rows: Rows, points: list[bytes]) -> tuple[Batch | None, list[bytes]]:
     layout = layouts.layout_of(rows.bounds or ())
     length, get, left = layout.length, table.known.get, list[bytes]()
     if table.spelling.has_extremes:
@@ -80,46 +87,45 @@ def _observe_histograms(table: StreamTable, rows: Rows, points: list[bytes]) -> 
     else:
         found = [get(point[length:]) for point in points]
     if None in found:
-        cut = -17 if table.spelling.has_extremes else None
-        found, points, left = _second_look(table, points, found, length, layouts.EXEMPLAR_TAG, cut)
+        found, points, left = _second_look(table, points, found, length)
     size = len(points)
     joined = b"".join([point[:length] for point in points])
     if not size or len(joined) != length * size:
-        return left + points
+        return None, left
     if not layout.holds_for(np.frombuffer(joined, np.uint8).reshape(size, length)):
-        return left + points
-    batch = np.frombuffer(joined, layout.dtype)
-    counts, values = batch["counts"].copy(), batch["value"]
+        return None, left
+    fields = np.frombuffer(joined, layout.dtype)
+    counts, values = fields["counts"].copy(), fields["value"]
     sound = (
-        np.count_nonzero(np.add.reduce(counts, axis=1) == batch["count"]) == size
+        np.count_nonzero(np.add.reduce(counts, axis=1) == fields["count"]) == size
         and not np.count_nonzero(counts >= _LIMIT)
+        and not np.count_nonzero(fields["count"] >= _LIMIT)
         and np.count_nonzero(np.isfinite(values)) == size
     )
-    return left if sound and _count_batch(table, rows, found, batch, values, counts) else left + points
+    return Batch(found, points, fields, values, counts) if sound else None, left
 
 
-def _observe_numbers(table: StreamTable, rows: Rows, points: list[bytes]) -> list[bytes]:
+def _read_numbers(table: StreamTable, _rows: Rows, points: list[bytes]) -> tuple[Batch | None, list[bytes]]:
     get, left, last = table.known.get, list[bytes](), table.spelling.value_last
     found = [get(point[18:-9]) for point in points] if last else [get(point[27:]) for point in points]
     if None in found:
-        start, cut = (2 * FIXED, -FIXED) if last else (NUMBER_HEADER, None)
-        found, points, left = _second_look(table, points, found, start, layouts.NUMBER_EXEMPLAR_TAG, cut)
+        found, points, left = _second_look(table, points, found, 2 * FIXED if last else NUMBER_HEADER)
     size = len(points)
     joined = b"".join([point[:18] + point[-9:] for point in points] if last else [point[:27] for point in points])
     if not size or len(joined) != NUMBER_HEADER * size:
-        return left + points
+        return None, left
     tag = joined[2 * FIXED]
     tags = np.frombuffer(joined, np.uint8).reshape(size, NUMBER_HEADER)[:, ::FIXED]
     if tag not in _NUMBER_TAGS or np.count_nonzero(tags == _NUMBER_TAGS[tag]) != 3 * size:
-        return left + points
-    batch = np.frombuffer(joined, layouts.NUMBER_DTYPES[tag])
-    values = batch["value"].astype(np.float64)
+        return None, left
+    fields = np.frombuffer(joined, layouts.NUMBER_DTYPES[tag])
+    values = fields["value"].astype(np.float64)
     sound = np.count_nonzero((values >= 0) & (values < EXACT_LIMIT)) == size
-    return left if sound and _count_batch(table, rows, found, batch, values, None) else left + points
+    return Batch(found, points, fields, values, None) if sound else None, left
 
 
 def _second_look(
-    table: StreamTable, points: list[bytes], found: list[int | None], start: int, exemplar: int, cut: int | None
+    table: StreamTable, points: list[bytes], found: list[int | None], start: int
 ) -> tuple[list[int | None], list[bytes], list[bytes]]:
     """Points whose key was not found at once: exemplars may stand before it. Answers (rows, points, points left)."""
     rows: list[int | None] = []
@@ -127,8 +133,9 @@ def _second_look(
     left: list[bytes] = []
     for point, at_once in zip(points, found, strict=True):
         row = at_once
-        if row is None and len(point) > start and point[start] == exemplar:
-            row = table.known.get(point[layouts.skip_fields(point, start, exemplar) : cut])
+        if row is None:
+            key = layouts.key_behind_exemplars(point, start, table.spelling)
+            row = table.known.get(key) if key else None
         if row is None:
             left.append(point)
         else:
@@ -137,57 +144,49 @@ def _second_look(
     return rows, hits, left
 
 
-def _count_batch(
-    table: StreamTable,
-    rows: Rows,
-    found: list[int | None],
-    batch: Any,
-    values: _Floats,
-    counts: npt.NDArray[np.uint64] | None,
-) -> bool:
-    """Count a sound batch if every point is in the normal course of its stream, and no stream has two."""
-    size = len(found)
-    if len(set(found)) != size:
+def count(table: StreamTable, batch: Batch, now: int, outcome: Outcome) -> bool:
+    """Count a batch if every point is in the normal course of its stream, and no stream has two; else nothing."""
+    rows, size = table.rows, len(batch.found)
+    if rows is None or len(set(batch.found)) != size:
         return False
-    at = np.array(found, np.intp)
+    at = np.array(batch.found, np.intp)
     clock = rows.clock[at]
-    start, time = batch["start"], batch["time"]
+    start, time = batch.fields["start"], batch.fields["time"]
     if table.header.temporality == Temporality.DELTA:
         normal = np.count_nonzero((start >= clock[:, TIME]) & (time > start)) == size
-        return normal and _add(rows, at, clock, batch, values, counts)
-    normal = np.count_nonzero((start == clock[:, START]) & (time > clock[:, TIME]) & (start > 0)) == size
-    return normal and _replace(rows, at, batch, values, counts)
+        counted = normal and _add(rows, at, clock, batch)
+    else:
+        normal = np.count_nonzero((start == clock[:, START]) & (time > clock[:, TIME]) & (start > 0)) == size
+        counted = normal and _replace(rows, at, batch)
+    if counted:
+        outcome.fast += size
+        outcome.accepted += size
+        table.source.last_change = now
+    return counted
 
 
-def _add(
-    rows: Rows,
-    at: _Indices,
-    clock: npt.NDArray[np.uint64],
-    batch: Any,
-    values: _Floats,
-    counts: npt.NDArray[np.uint64] | None,
-) -> bool:
-    if counts is not None:
-        counts += rows.counts[at]
-        if np.count_nonzero(counts >= _LIMIT):
+def _add(rows: Rows, at: _Indices, clock: npt.NDArray[np.uint64], batch: Batch) -> bool:
+    if batch.counts is not None:
+        totals = batch.counts + rows.counts[at]
+        if np.count_nonzero(totals >= _LIMIT):
             return False
-        rows.counts[at] = counts
-    rows.values[at] += values
+        rows.counts[at] = totals
+    rows.values[at] += batch.values
     clock[:, 2:] = clock[:, :2]
-    clock[:, START] = batch["start"]
-    clock[:, TIME] = batch["time"]
+    clock[:, START] = batch.fields["start"]
+    clock[:, TIME] = batch.fields["time"]
     rows.clock[at] = clock
     return True
 
 
-def _replace(rows: Rows, at: _Indices, batch: Any, values: _Floats, counts: npt.NDArray[np.uint64] | None) -> bool:
-    if counts is None:
-        if np.count_nonzero(values >= rows.values[at]) != len(at):
+def _replace(rows: Rows, at: _Indices, batch: Batch) -> bool:
+    if batch.counts is None:
+        if np.count_nonzero(batch.values >= rows.values[at]) != len(at):
             return False
     else:
-        if np.count_nonzero(counts < rows.counts[at]):
+        if np.count_nonzero(batch.counts < rows.counts[at]):
             return False
-        rows.counts[at] = counts
-    rows.values[at] = values
-    rows.clock[at, TIME] = batch["time"]
+        rows.counts[at] = batch.counts
+    rows.values[at] = batch.values
+    rows.clock[at, TIME] = batch.fields["time"]
     return True

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from aigw_receiver.core import naming
 from aigw_receiver.core.model import FamilyType
 from aigw_receiver.core.series import Family, Rows
+from aigw_receiver.core.sources import SECOND
 from aigw_receiver.core.store import Store
 
 # Rows written at a time: their text stays in the processor's second cache (measured: 32 to 64 are best).
@@ -25,8 +26,6 @@ _CHUNK: Final = 64
 
 # From here on a float is written with an exponent, as Go does; below, an integer is written as "%d.0".
 _EXPONENT_FROM: Final = 1_000_000
-
-_SECOND: Final = 1e9
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -172,8 +171,9 @@ def _render_histograms(name: str, rows: Rows, at: npt.NDArray[np.intp], text_for
             lines, count = template.general, go_float(count)
             cumulated[:] = map(go_float, cumulated)
         numbers = (*cumulated, count, value) if created is None else (*cumulated, count, value, created[index])
-        lines = (lines % numbers).replace("\0", before)
-        pieces.append(lines.replace("\1", after) if behind else lines)
+        lines %= numbers
+        # What stands behind `le` goes in first: it has no NUL, but what stands before it may have a SOH.
+        pieces.append((lines.replace("\1", after) if behind else lines).replace("\0", before))
     return "".join(pieces).encode()
 
 
@@ -202,7 +202,7 @@ def _render_created(sample: str, rows: Rows, at: npt.NDArray[np.intp]) -> bytes:
 
 @functools.lru_cache(maxsize=4096)
 def _created_text(nanoseconds: int) -> str:
-    return go_float(nanoseconds / _SECOND)
+    return go_float(nanoseconds / SECOND)
 
 
 def go_float(value: float) -> str:

@@ -135,6 +135,19 @@ def number_key(point: bytes) -> tuple[bytes, Spelling] | None:
     return point[start:end], Spelling(value_last=value_last)
 
 
+def key_behind_exemplars(point: bytes, start: int, spelling: Spelling) -> bytes | None:
+    """The key of a point whose exemplars stand at `start`, or None where there are none."""
+    number = start < 4 * FIXED
+    begin = skip_fields(point, start, NUMBER_EXEMPLAR_TAG if number else EXEMPLAR_TAG)
+    if begin == start:
+        return None
+    if number:
+        return point[begin:-FIXED] if spelling.value_last else point[begin:]
+    if not spelling.has_extremes:
+        return point[begin:]
+    return point[begin:-17] if point[-FIXED] == MAX_TAG else None
+
+
 def skip_fields(data: bytes, position: int, tag: int) -> int:
     """The position behind all length-delimited fields with this tag that follow each other from `position`.
 

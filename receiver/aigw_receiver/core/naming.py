@@ -122,12 +122,19 @@ def label_name(key: str) -> str:
 
     A name that is ours, or Prometheus' own (`le`, `__…`), is set apart by `exported_`, as Prometheus itself does.
     """
-    label = _INVALID_LABEL.sub("_", key)
+    label = _INVALID_LABEL.sub("_", clean(key))
     if not label or label[0].isdigit():
         label = f"key_{label}"
     if label in _RESERVED_LABELS or label.startswith("__"):
         label = f"exported_{label}"
     return label
+
+
+def clean(text: str) -> str:
+    """A text as it can be shown: bytes that were no UTF-8, and NUL, which no format can show, become U+FFFD."""
+    if not text.isascii():
+        text = text.encode(errors="surrogateescape").decode(errors="replace")
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def label_value(value: AttributeValue) -> str:
@@ -137,13 +144,13 @@ def label_value(value: AttributeValue) -> str:
     """
     match value:
         case str():
-            return value
+            return clean(value)
         case None:
             return ""
         case bytes():
             return base64.b64encode(value).decode()
         case bool() | list() | dict():
-            return json.dumps(_jsonable(value), separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+            return clean(json.dumps(_jsonable(value), separators=(",", ":"), ensure_ascii=False, sort_keys=True))
         case float() if value.is_integer() and abs(value) < 1e16:
             return f"{value:.1f}"
         case _:
@@ -184,7 +191,7 @@ def escape(value: str) -> str:
 def render_labels(labels: Mapping[str, str]) -> str:
     """Labels as text, sorted by name as prometheus-client sorts them, without braces.
 
-    A NUL stands where the label `le` of a histogram belongs; the parser leaves none in a value.
+    A NUL stands where the label `le` of a histogram belongs; `clean` leaves none in a value.
     """
     texts = [(name, f'{name}="{escape(value)}"') for name, value in sorted(labels.items())]
     before = ",".join([text for name, text in texts if name < "le"])

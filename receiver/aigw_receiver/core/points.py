@@ -30,7 +30,10 @@ _MAX_DEPTH: Final = 16
 
 
 class _Text:
-    """Decodes bytes as UTF-8 and remembers whether any of them were not."""
+    """Decodes bytes as UTF-8 and remembers whether any of them were not.
+
+    Nothing is lost: bytes that are no UTF-8 become surrogates, so that texts that differ stay different.
+    """
 
     __slots__ = ("invalid",)
 
@@ -39,11 +42,10 @@ class _Text:
 
     def decode(self, raw: bytes) -> str:
         try:
-            text = raw.decode()
+            return raw.decode()
         except UnicodeDecodeError:
             self.invalid = True
-            text = raw.decode(errors="replace")
-        return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+            return raw.decode(errors="surrogateescape")
 
 
 def read_point(kind: Kind, data: bytes) -> Point:
@@ -63,7 +65,10 @@ def read_point(kind: Kind, data: bytes) -> Point:
 
 
 def read_attributes(attributes: Any) -> tuple[tuple[tuple[str, AttributeValue], ...], bool]:
-    """Attributes of a point or resource, and whether any text in them was not UTF-8. The last of a key wins."""
+    """Attributes of a point or resource, and whether any text in them was not UTF-8. The last of a key wins.
+
+    Invalid bytes are surrogates in the texts (see `naming.clean`); the entries of a map are in order of their keys.
+    """
     text = _Text()
     pairs = {text.decode(item.key): _any_value(item.value, text, _MAX_DEPTH) for item in attributes}
     return tuple(pairs.items()), text.invalid
@@ -79,7 +84,8 @@ def _any_value(value: Any, text: _Text, depth: int) -> AttributeValue:
     if which == "array_value":
         return [_any_value(item, text, depth - 1) for item in value.array_value.values]
     if which == "kvlist_value":
-        return {text.decode(item.key): _any_value(item.value, text, depth - 1) for item in value.kvlist_value.values}
+        pairs = {text.decode(item.key): _any_value(item.value, text, depth - 1) for item in value.kvlist_value.values}
+        return dict(sorted(pairs.items()))
     plain: AttributeValue = getattr(value, which)
     return plain
 

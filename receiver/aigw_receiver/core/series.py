@@ -5,8 +5,9 @@ module finds, makes and releases rows; it does not decide what a point means for
 they are written out (see `exposition`).
 """
 
+import collections
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,19 @@ START, TIME, PREVIOUS_START, PREVIOUS_TIME = range(4)
 _FIRST_CAPACITY: Final = 32
 _GROWTH: Final = 1.5
 
+# How many runs that ended in a reset are remembered for streams of one layout: their late points still count.
+_EARLIER_RUNS: Final = 10_000
+
 # A row whose stream is told apart from nothing: it only gathers what its children add.
 NO_FINGERPRINT: Final = 0
+
+
+class Run(NamedTuple):
+    """The last point of one run of a cumulative stream, from its start to its reset."""
+
+    time: int
+    counts: tuple[int, ...]
+    value: float
 
 
 class Rows:
@@ -34,6 +46,10 @@ class Rows:
 
     A *child* is a stream that has no series of its own: its labels equal those of another stream (its `parent`), or
     were folded. What it counts is added to the base of its parent.
+
+    `earlier` holds runs of cumulative streams that have reset since, by row and start, the oldest first. Two pods that
+    give themselves the same identity look like one stream that resets with every point: since each run is followed on
+    its own, their sum is right all the same.
     """
 
     __slots__ = (
@@ -45,6 +61,7 @@ class Rows:
         "clock",
         "counts",
         "created",
+        "earlier",
         "fingerprint",
         "free",
         "index",
@@ -75,6 +92,7 @@ class Rows:
         self.index: dict[str, int] = {}
         self.children: dict[tuple[int, int], int] = {}
         self.free: list[int] = []
+        self.earlier: collections.OrderedDict[tuple[int, int], Run] = collections.OrderedDict()
 
     def add(self, labels: str | None, fingerprint: int, *, owner: int, parent: int = -1) -> int:
         """A row for a new stream, all zeros; with labels it is a series, with a parent it is a child."""
@@ -115,6 +133,9 @@ class Rows:
             else:
                 del self.children[int(self.parent[row]), int(self.fingerprint[row])]
             self.labels[row] = None
+        gone = set(rows.tolist())
+        for row, start in [key for key in self.earlier if key[0] in gone]:
+            del self.earlier[row, start]
         for name in _ARRAYS:
             array = getattr(self, name)
             if array is not None:
@@ -123,6 +144,13 @@ class Rows:
         self.parent[rows] = -1
         self.free.extend(rows.tolist())
         return len(rows)
+
+    def remember(self, row: int, start: int, run: Run) -> None:
+        """Keep the last point of a run that is not a stream's present one."""
+        self.earlier[row, start] = run
+        self.earlier.move_to_end((row, start))
+        if len(self.earlier) > _EARLIER_RUNS:
+            self.earlier.popitem(last=False)
 
     def base(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.float64]]:
         """The bases, made when the first stream needs one: most streams never reset."""

@@ -8,14 +8,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from aigw_receiver.core.accumulate import Run
 from aigw_receiver.core.limits import LabelValues
-from aigw_receiver.core.model import FamilyType, Identity, Kind, MetricHeader
+from aigw_receiver.core.model import FamilyType, Identity
 from aigw_receiver.core.naming import FamilyName
-from aigw_receiver.core.series import Family
+from aigw_receiver.core.series import Family, Run
 from aigw_receiver.core.sources import Source
 from aigw_receiver.core.store import Store
-from aigw_receiver.core.streams import StreamTable
 
 # Raised with every change of what is written; an older snapshot is not read.
 VERSION: Final = 1
@@ -30,7 +28,8 @@ def dump(store: Store) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]
         for rows in family.layouts.values():
             prefix = f"{len(families)}.{len(layouts)}."
             arrays.update({prefix + name: array for name, array in rows.state().items()})
-            layouts.append({"bounds": rows.bounds, "labels": list(rows.labels)})
+            earlier = [[row, start, *run] for (row, start), run in rows.earlier.items()]
+            layouts.append({"bounds": rows.bounds, "labels": list(rows.labels), "earlier": earlier})
         name = family.name
         families.append({"name": [name.name, name.type.value, name.unit, name.help], "layouts": layouts})
     document = {
@@ -42,7 +41,6 @@ def dump(store: Store) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]
         "sources": [_dump_source(source) for source in store.sources.values()],
         "label_values": [[*gateway, values.state()] for gateway, values in store.label_values.items()],
         "forgotten": [[*_plain(who), time] for who, time in store.forgotten.items()],
-        "earlier": [_dump_earlier(table) for table in store.tables.values() if table.earlier.runs],
     }
     return document, arrays
 
@@ -64,6 +62,8 @@ def load(store: Store, document: dict[str, Any], arrays: dict[str, Any], now: in
             rows = family.rows_for(tuple(layout["bounds"] or ()))
             own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
             rows.restore(own, layout["labels"])
+            for row, start, time, counts, value in layout["earlier"]:
+                rows.remember(row, start, Run(time, tuple(counts), value))
     for entry in document["sources"]:
         source = _load_source(entry, now)
         store.sources[source.identity] = source
@@ -71,8 +71,6 @@ def load(store: Store, document: dict[str, Any], arrays: dict[str, Any], now: in
         store.label_values.setdefault((namespace, gateway), LabelValues()).restore(values)
     for *who, time in document["forgotten"]:
         store.forgotten[Identity(*who)] = time
-    for entry in document["earlier"]:
-        _load_earlier(store, entry)
 
 
 def _plain(who: Identity) -> tuple[str, str, str]:
@@ -89,26 +87,3 @@ def _load_source(entry: dict[str, Any], now: int) -> Source:
     source = Source(**(entry | {"identity": Identity(*entry["identity"]), "quiet_since": now}))
     source.gaps.extend(gaps)
     return source
-
-
-def _dump_earlier(table: StreamTable) -> dict[str, Any]:
-    header = table.header._replace(
-        scope=table.header.scope.decode("latin-1"),  # type: ignore[arg-type]
-        name=table.header.name.decode("latin-1"),  # type: ignore[arg-type]
-        unit=table.header.unit.decode("latin-1"),  # type: ignore[arg-type]
-        kind=table.header.kind.value,  # type: ignore[arg-type]
-    )
-    runs = [[row, start, *run] for (row, start), run in table.earlier.runs.items()]
-    return {"identity": _plain(table.source.identity), "header": header, "runs": runs}
-
-
-def _load_earlier(store: Store, entry: dict[str, Any]) -> None:
-    scope, name, unit, kind, temporality, monotonic = entry["header"]
-    header = MetricHeader(
-        scope.encode("latin-1"), name.encode("latin-1"), unit.encode("latin-1"), Kind(kind), temporality, monotonic
-    )
-    table = store.table(store.sources[Identity(*entry["identity"])], header, b"")
-    if isinstance(table, StreamTable):
-        for row, start, time, counts, value in entry["runs"]:
-            table.earlier.remember(row, start, Run(time, tuple(counts), value))
-        store.tables[table.source.number, header] = table

@@ -4,6 +4,7 @@ One thread at a time; the caller holds the lock, gives the time of arrival, and 
 """
 
 import collections
+import functools
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from aigw_receiver.core.model import (
 from aigw_receiver.core.scrapers import Scrapers
 from aigw_receiver.core.series import Family
 from aigw_receiver.core.sources import Expiry, Source
-from aigw_receiver.core.streams import Census, StreamTable
+from aigw_receiver.core.streams import Census, Located, StreamTable
 
 _KINDS: Final = tuple(Kind)
 _WITH_TEMPORALITY: Final = (Kind.SUM, Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM)
@@ -107,7 +108,10 @@ class Store:
         return source
 
     def _observe_metric(self, source: Source | None, scope: bytes, metric: bytes, now: int, outcome: Outcome) -> None:
-        """Count the data points of one metric: those on the fast path together, the others one by one."""
+        """Count the data points of one metric: those on the fast path together, the others one by one.
+
+        Where two of them belong to one stream, they are counted in the order in which they stand.
+        """
         try:
             header, description, data = _read_metric(scope, metric)
         except wire.DecodeError:
@@ -119,19 +123,44 @@ class Store:
         if isinstance(table, DropReason):
             outcome.reject(table, len(data), header.name.decode(errors="replace"))
             return
-        fast = batches.can_batch(table)
-        left = batches.observe_batch(table, data, now, outcome) if fast else data
-        for point in left:
-            outcome.full += 1
+        batch, left = batches.recognise(table, data) if batches.can_batch(table) else (None, data)
+        located = self._locate(table, left, now, outcome)
+        if batch is not None:
+            rows = set(batch.found)
+            apart = not any(found.row in rows and found.rows is table.rows for _, found in located)
+            if not (apart and batches.count(table, batch, now, outcome)):
+                order = {id(point): place for place, point in enumerate(data)}
+                located += self._locate(table, batch.points, now, outcome)
+                located.sort(key=lambda item: order[id(item[0])])
+        self._count(table, located, now, outcome)
+        if left:
+            self._keep(table)
+
+    def _locate(self, table: StreamTable, data: list[bytes], now: int, outcome: Outcome) -> list[tuple[bytes, Located]]:
+        """Read data points by the full parser and find their streams; those that cannot be taken end here."""
+        outcome.full += len(data)
+        located = []
+        for point in data:
             try:
-                row = table.observe(points.read_point(header.kind, point), now, outcome)
+                found = table.locate(points.read_point(table.header.kind, point), now, outcome)
             except PointError as error:
                 outcome.reject(error.reason, 1, table.metric)
                 continue
-            if fast and row is not None:
-                batches.learn(table, point, row)
-        if left:
-            self._keep(table)
+            if found is None:
+                outcome.accepted += 1
+            else:
+                located.append((point, found))
+        return located
+
+    def _count(self, table: StreamTable, located: list[tuple[bytes, Located]], now: int, outcome: Outcome) -> None:
+        """Count data points one by one, and remember how their streams spell them."""
+        fast = batches.can_batch(table)
+        for point, found in located:
+            try:
+                if table.count(found, now, outcome) and fast:
+                    batches.learn(table, point, found.row)
+            except PointError as error:
+                outcome.reject(error.reason, 1, table.metric)
 
     def table(self, source: Source | None, header: MetricHeader, description: bytes) -> StreamTable | DropReason:
         """The table of this metric of this pod, or why there can be none. A new one is kept once it has a stream."""
@@ -234,7 +263,24 @@ def _read_metric(scope: bytes, data: bytes) -> tuple[MetricHeader | None, bytes,
         found = [point.SerializeToString() for point in holder.data_points]
     temporality = holder.aggregation_temporality if kind in _WITH_TEMPORALITY else 0
     monotonic = holder.is_monotonic if kind is Kind.SUM else False
-    return MetricHeader(scope, metric.name, metric.unit, kind, temporality, monotonic), metric.description, found
+    return (
+        MetricHeader(_canonical_scope(scope), metric.name, metric.unit, kind, temporality, monotonic),
+        metric.description,
+        found,
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _canonical_scope(scope: bytes) -> bytes:
+    """One spelling for each scope, whatever the order of its fields; what cannot be parsed stays as it is."""
+    try:
+        message = wire.InstrumentationScope.FromString(scope)
+    except wire.DecodeError:
+        return scope
+    pairs, _ = points.read_attributes(message.attributes)
+    return repr((message.name, message.version, sorted(pairs, key=lambda item: item[0]))).encode(
+        errors="surrogateescape"
+    )
 
 
 def _family_type(header: MetricHeader) -> FamilyType:

@@ -6,6 +6,7 @@ others. What a point does to the numbers of its row stands in `accumulate`.
 
 import dataclasses
 import hashlib
+from typing import NamedTuple
 
 from aigw_receiver.core import accumulate, histogram, layouts, naming
 from aigw_receiver.core.limits import LabelValues, Limits
@@ -32,6 +33,14 @@ class Census:
     newest: int = 0
 
 
+class Located(NamedTuple):
+    """A data point and the row of its stream."""
+
+    rows: Rows
+    row: int
+    point: Point
+
+
 @dataclasses.dataclass(slots=True)
 class StreamTable:
     """The streams of one metric of one pod.
@@ -51,34 +60,15 @@ class StreamTable:
     known: dict[bytes, int] = dataclasses.field(default_factory=dict)
     spelling: layouts.Spelling = layouts.Spelling()
     """how the points of `known` are spelled, all alike (see `batches`)"""
-    earlier: accumulate.EarlierRuns = dataclasses.field(default_factory=accumulate.EarlierRuns)
 
-    def observe(self, point: Point, now: int, outcome: Outcome) -> int | None:
-        """Count one data point, which arrived at `now`; raises PointError where it cannot be.
+    def locate(self, point: Point, now: int, outcome: Outcome) -> "Located | None":
+        """The row of the stream of a point that arrived at `now`, made if there is none yet.
 
-        Answers the row of its stream in `rows`, or None where the stream is not one that a batch could count:
-        it has no series of its own, has other bounds, or has no value now.
+        None for a point without a value whose stream is not known: it begins none. Raises PointError where the point
+        cannot be counted, so that no stream is made for it.
         """
         if self.family.name.type is FamilyType.COUNTER and point.value < 0:
             raise PointError(DropReason.NEGATIVE_INCREMENT)
-        rows, row = self._find_or_begin(point, now, outcome)
-        if rows.bounds is not None and rows.bounds != point.bounds:
-            counts = histogram.rebucket(point.counts, point.bounds, rows.bounds)
-            point = dataclasses.replace(point, counts=counts, bounds=rows.bounds)
-        if point.no_value:
-            self._hide(rows, row)
-            outcome.accepted += 1
-            return None
-        self._count(rows, row, point, outcome)
-        outcome.accepted += 1
-        self.source.last_change = now
-        if rows.parent[row] >= 0:
-            return None
-        rows.visible[row] = True
-        return row if rows is self.rows else None
-
-    def _find_or_begin(self, point: Point, now: int, outcome: Outcome) -> tuple[Rows, int]:
-        """The row of the point's stream: its series', or a child's where the labels are another stream's as well."""
         labels = naming.labels_of(point.attributes)
         folded = self.label_values.fold(labels, self.limits, outcome, self.metric)
         if point.invalid_utf8:
@@ -87,6 +77,8 @@ class StreamTable:
         fingerprint = self._fingerprint(point)
         found = self.family.find(text)
         if found is None:
+            if point.no_value:
+                return None
             self._count_stream()
             rows = self.family.rows_for(point.bounds)
             row = rows.add(text, NO_FINGERPRINT if folded else fingerprint, owner=self.source.number)
@@ -95,13 +87,44 @@ class StreamTable:
             rows, row = found
         if self.rows is None:
             self.rows = rows
-        if int(rows.fingerprint[row]) == fingerprint:
-            return rows, row
-        child = rows.children.get((row, fingerprint))
+        if int(rows.fingerprint[row]) != fingerprint:
+            row = self._child(rows, row, fingerprint)
+        if rows.bounds is not None and rows.bounds != point.bounds:
+            counts = histogram.rebucket(point.counts, point.bounds, rows.bounds)
+            point = dataclasses.replace(point, counts=counts, bounds=rows.bounds)
+        return Located(rows, row, point)
+
+    def count(self, located: "Located", now: int, outcome: Outcome) -> bool:
+        """Count a point that arrived at `now`; raises PointError where it cannot be.
+
+        Answers whether `batches` could count the next one of its stream: it has a series of its own, and the bounds
+        of `rows`.
+        """
+        rows, row, point = located.rows, located.row, located.point
+        if point.no_value:
+            self._hide(rows, row)
+            outcome.accepted += 1
+            return False
+        if self.header.temporality == Temporality.DELTA:
+            accumulate.observe_delta(rows, row, point, outcome)
+        elif self.family.name.type is FamilyType.GAUGE:
+            accumulate.observe_last(rows, row, point, outcome)
+        else:
+            accumulate.observe_cumulative(rows, row, point, outcome, known_since=self.census.known_since)
+        outcome.accepted += 1
+        self.source.last_change = now
+        if rows.parent[row] >= 0:
+            return False
+        rows.visible[row] = True
+        return rows is self.rows
+
+    def _child(self, rows: Rows, parent: int, fingerprint: int) -> int:
+        """The row of a stream whose labels are another stream's as well."""
+        child = rows.children.get((parent, fingerprint))
         if child is None:
             self._count_stream()
-            child = rows.add(None, fingerprint, owner=self.source.number, parent=row)
-        return rows, child
+            child = rows.add(None, fingerprint, owner=self.source.number, parent=parent)
+        return child
 
     def _count_stream(self) -> None:
         if self.source.streams >= self.limits.streams_per_pod or self.census.streams >= self.limits.streams:
@@ -130,13 +153,3 @@ class StreamTable:
         """The sender says that the stream has no value now: it leaves the scrapes until it has one again."""
         rows.visible[row] = False
         self.known = {key: known for key, known in self.known.items() if known != row}
-
-    def _count(self, rows: Rows, row: int, point: Point, outcome: Outcome) -> None:
-        if self.header.temporality == Temporality.DELTA:
-            accumulate.observe_delta(rows, row, point, outcome)
-        elif self.family.name.type is FamilyType.GAUGE:
-            accumulate.observe_last(rows, row, point, outcome)
-        else:
-            accumulate.observe_cumulative(
-                rows, row, point, outcome, earlier=self.earlier, known_since=self.census.known_since
-            )

@@ -3,7 +3,8 @@
 Two views of one schema, both by the protobuf package's own C parser:
 
 - *full*: the official messages with every `string` re-typed to `bytes`, which has the same encoding. Protobuf refuses
-  a whole request for one invalid UTF-8 byte in one attribute; senders copy such bytes from request headers.
+  a whole request for one invalid UTF-8 byte in one attribute; senders copy such bytes from request headers. Exemplars
+  stay bytes too: no series shows them, and a point is not to be lost for a bad one.
 - *envelope*: the same messages down to the list of data points, which stay bytes, so that a point whose bytes are
   known by heart need not be parsed at all.
 
@@ -34,8 +35,8 @@ _METRICS: Final = "opentelemetry.proto.metrics.v1."
 _ENVELOPE: Final = "aigw.envelope."
 
 
-def _with_bytes_for_strings(file: Any) -> descriptor_pb2.FileDescriptorProto:
-    """A copy of a schema file in which every string field has type bytes."""
+def _with_bytes(file: Any) -> descriptor_pb2.FileDescriptorProto:
+    """A copy of a schema file in which every string, and every exemplar, has type bytes."""
     copy = descriptor_pb2.FileDescriptorProto()
     file.CopyToProto(copy)
     pending = list(copy.message_type)
@@ -45,6 +46,9 @@ def _with_bytes_for_strings(file: Any) -> descriptor_pb2.FileDescriptorProto:
         for field in schema.field:
             if field.type == _FIELD.TYPE_STRING:
                 field.type = _FIELD.TYPE_BYTES
+            if field.type_name.endswith(".Exemplar"):
+                field.type = _FIELD.TYPE_BYTES
+                field.ClearField("type_name")
     return copy
 
 
@@ -89,7 +93,7 @@ def _envelope_schema() -> descriptor_pb2.FileDescriptorProto:
 def _pool() -> descriptor_pool.DescriptorPool:
     pool = descriptor_pool.DescriptorPool()
     for module in (common_pb2, resource_pb2, metrics_pb2, metrics_service_pb2):
-        pool.Add(_with_bytes_for_strings(module.DESCRIPTOR))
+        pool.Add(_with_bytes(module.DESCRIPTOR))
     pool.Add(_envelope_schema())
     return pool
 
