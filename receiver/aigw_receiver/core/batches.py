@@ -9,7 +9,7 @@ course of its stream: a reset, a duplicate, a late one, two points of one stream
 """
 
 import dataclasses
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +17,13 @@ import numpy.typing as npt
 from aigw_receiver.core import layouts
 from aigw_receiver.core.layouts import FIXED, NUMBER_HEADER
 from aigw_receiver.core.model import EXACT_LIMIT, FamilyType, Kind, Outcome, Temporality
-from aigw_receiver.core.series import START, TIME, Rows
+from aigw_receiver.core.series import COUNTS, PREVIOUS_START, START, TIME, VALUE, Rows
 from aigw_receiver.core.streams import StreamTable
-
-_Floats = npt.NDArray[np.float64]
-_Indices = npt.NDArray[np.intp]
 
 # How many spellings one stream may have on average (permuted attributes, say) before no more are learnt.
 _MAX_SPELLINGS: Final = 4
 
 _LIMIT: Final = np.uint64(EXACT_LIMIT)
-_NUMBER_TAGS: Final = {
-    tag: np.array([layouts.START_TAG, layouts.TIME_TAG, tag], np.uint8) for tag in layouts.NUMBER_DTYPES
-}
 
 
 def can_batch(table: StreamTable) -> bool:
@@ -57,13 +51,11 @@ def learn(table: StreamTable, point: bytes, row: int) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Batch:
-    """Points that were recognised: their rows, and their numbers as arrays. `points` are the bytes they came as."""
+    """Points that were recognised: the bytes they came as, their rows, and what they say as rows of `Rows.state`."""
 
-    found: list[int | None]
     points: list[bytes]
-    fields: Any
-    values: _Floats
-    counts: npt.NDArray[np.uint64] | None
+    found: list[int | None]
+    state: npt.NDArray[np.uint64]
 
 
 def recognise(table: StreamTable, points: list[bytes]) -> tuple[Batch | None, list[bytes]]:
@@ -90,19 +82,21 @@ def _read_histograms(table: StreamTable, rows: Rows, points: list[bytes]) -> tup
         found, points, left = _second_look(table, points, found, length)
     size = len(points)
     joined = b"".join([point[:length] for point in points])
-    if not size or len(joined) != length * size:
+    if not size or len(joined) != length * size or not layout.holds_for(joined, size):
         return None, left
-    if not layout.holds_for(np.frombuffer(joined, np.uint8).reshape(size, length)):
-        return None, left
-    fields = np.frombuffer(joined, layout.dtype)
-    counts, values = fields["counts"].copy(), fields["value"]
+    state = np.empty((size, layout.width), np.uint64)
+    fixed = layout.fixed_fields(joined, size)
+    state[:, :PREVIOUS_START] = fixed[:, :2]
+    state[:, VALUE] = fixed[:, 3]
+    counts = state[:, COUNTS:]
+    counts[:] = layout.counts(joined, size)
     sound = (
-        np.count_nonzero(np.add.reduce(counts, axis=1) == fields["count"]) == size
+        np.count_nonzero(np.add.reduce(counts, axis=1) == fixed[:, 2]) == size
+        and not np.count_nonzero(fixed[:, 2] >= _LIMIT)
         and not np.count_nonzero(counts >= _LIMIT)
-        and not np.count_nonzero(fields["count"] >= _LIMIT)
-        and np.count_nonzero(np.isfinite(values)) == size
+        and np.count_nonzero(np.isfinite(state[:, VALUE].view(np.float64))) == size
     )
-    return Batch(found, points, fields, values, counts) if sound else None, left
+    return Batch(points, found, state) if sound else None, left
 
 
 def _read_numbers(table: StreamTable, _rows: Rows, points: list[bytes]) -> tuple[Batch | None, list[bytes]]:
@@ -115,13 +109,19 @@ def _read_numbers(table: StreamTable, _rows: Rows, points: list[bytes]) -> tuple
     if not size or len(joined) != NUMBER_HEADER * size:
         return None, left
     tag = joined[2 * FIXED]
-    tags = np.frombuffer(joined, np.uint8).reshape(size, NUMBER_HEADER)[:, ::FIXED]
-    if tag not in _NUMBER_TAGS or np.count_nonzero(tags == _NUMBER_TAGS[tag]) != 3 * size:
+    if tag not in layouts.NUMBER_TAGS or not layouts.columns_hold(
+        joined, NUMBER_HEADER, size, layouts.NUMBER_TAGS[tag]
+    ):
         return None, left
-    fields = np.frombuffer(joined, layouts.NUMBER_DTYPES[tag])
-    values = fields["value"].astype(np.float64)
+    fields: npt.NDArray[np.uint64] = np.ndarray((size, 3), "<u8", joined, 1, (NUMBER_HEADER, FIXED))
+    state = np.empty((size, COUNTS), np.uint64)
+    state[:, :PREVIOUS_START] = fields[:, :2]
+    state[:, VALUE] = fields[:, 2]
+    values = state[:, VALUE].view(np.float64)
+    if tag == layouts.AS_INT_TAG:
+        values[:] = state[:, VALUE].view(np.int64)
     sound = np.count_nonzero((values >= 0) & (values < EXACT_LIMIT)) == size
-    return Batch(found, points, fields, values, None) if sound else None, left
+    return Batch(points, found, state) if sound else None, left
 
 
 def _second_look(
@@ -150,43 +150,34 @@ def count(table: StreamTable, batch: Batch, now: int, outcome: Outcome) -> bool:
     if rows is None or len(set(batch.found)) != size:
         return False
     at = np.array(batch.found, np.intp)
-    clock = rows.clock[at]
-    start, time = batch.fields["start"], batch.fields["time"]
+    old, new = rows.state.take(at, axis=0), batch.state
+    start, time = new[:, START], new[:, TIME]
     if table.header.temporality == Temporality.DELTA:
-        normal = np.count_nonzero((start >= clock[:, TIME]) & (time > start)) == size
-        counted = normal and _add(rows, at, clock, batch)
+        normal = (start >= old[:, TIME]) & (time > start)
     else:
-        normal = np.count_nonzero((start == clock[:, START]) & (time > clock[:, TIME]) & (start > 0)) == size
-        counted = normal and _replace(rows, at, batch)
-    if counted:
-        outcome.fast += size
-        outcome.accepted += size
-        table.source.last_change = now
-    return counted
-
-
-def _add(rows: Rows, at: _Indices, clock: npt.NDArray[np.uint64], batch: Batch) -> bool:
-    if batch.counts is not None:
-        totals = batch.counts + rows.counts[at]
-        if np.count_nonzero(totals >= _LIMIT):
-            return False
-        rows.counts[at] = totals
-    rows.values[at] += batch.values
-    clock[:, 2:] = clock[:, :2]
-    clock[:, START] = batch.fields["start"]
-    clock[:, TIME] = batch.fields["time"]
-    rows.clock[at] = clock
+        normal = (start == old[:, START]) & (time > old[:, TIME]) & (start > 0)
+    if np.count_nonzero(normal) != size:
+        return False
+    add = table.header.temporality == Temporality.DELTA
+    if not (_add(old, new) if add else _has_not_fallen(old, new)):
+        return False
+    new[:, PREVIOUS_START:VALUE] = old[:, :PREVIOUS_START]
+    rows.state[at] = new
+    outcome.fast += size
+    outcome.accepted += size
+    table.source.last_change = now
     return True
 
 
-def _replace(rows: Rows, at: _Indices, batch: Batch) -> bool:
-    if batch.counts is None:
-        if np.count_nonzero(batch.values >= rows.values[at]) != len(at):
-            return False
-    else:
-        if np.count_nonzero(batch.counts < rows.counts[at]):
-            return False
-        rows.counts[at] = batch.counts
-    rows.values[at] = batch.values
-    rows.clock[at, TIME] = batch.fields["time"]
-    return True
+def _add(old: npt.NDArray[np.uint64], new: npt.NDArray[np.uint64]) -> bool:
+    """Turn increments into totals; answers False where one grows too large."""
+    new[:, COUNTS:] += old[:, COUNTS:]
+    values = new[:, VALUE].view(np.float64)
+    values += old[:, VALUE].view(np.float64)
+    return not np.count_nonzero(new[:, COUNTS:] >= _LIMIT)
+
+
+def _has_not_fallen(old: npt.NDArray[np.uint64], new: npt.NDArray[np.uint64]) -> bool:
+    if new.shape[1] > COUNTS:
+        return not np.count_nonzero(new[:, COUNTS:] < old[:, COUNTS:])
+    return not np.count_nonzero(new[:, VALUE].view(np.float64) < old[:, VALUE].view(np.float64))

@@ -14,11 +14,12 @@ Numbers are little-endian; L is a varint; the tags are those of opentelemetry/pr
 
 import dataclasses
 import functools
-import struct
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from aigw_receiver.core.series import COUNTS
 
 START_TAG, TIME_TAG, COUNT_TAG, SUM_TAG = 0x11, 0x19, 0x21, 0x29
 BUCKETS_TAG, BOUNDS_TAG, EXEMPLAR_TAG, ATTRIBUTE_TAG, MIN_TAG, MAX_TAG = 0x32, 0x3A, 0x42, 0x4A, 0x59, 0x61
@@ -37,28 +38,46 @@ def _varint(value: int) -> bytes:
     return bytes([low | 0x80]) + _varint(high) if high else bytes([low])
 
 
+# The bytes that stand in one column of headers joined together, by the column.
+Columns = tuple[tuple[int, int], ...]
+
+
+def columns_hold(joined: bytes, length: int, size: int, columns: Columns) -> bool:
+    """Whether `size` headers of `length` bytes, joined, all have these bytes in these columns."""
+    return all(joined[column::length].count(byte) == size for column, byte in columns)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Layout:
     """Where the numbers of a histogram point with given bounds lie, and which bytes between them never change."""
 
     length: int
-    dtype: np.dtype[Any]
-    before: bytes
-    after: bytes
+    width: int
+    """columns of a row of `Rows.state` for these bounds"""
+    first_count: int
+    columns: Columns
+    bounds: npt.NDArray[np.uint64]
+    """the bounds, as the bits of floats"""
 
-    def holds_for(self, grid: npt.NDArray[np.uint8]) -> bool:
-        """Whether all headers in `grid`, one a row, have the unchanging bytes at their places."""
-        first, size = 4 * FIXED, len(grid)
-        before = np.frombuffer(self.before, np.uint8)
-        after = np.frombuffer(self.after, np.uint8)
-        return bool(
-            np.count_nonzero(grid[:, :first:FIXED] == _TAGS) == 4 * size
-            and np.count_nonzero(grid[:, first : first + len(before)] == before) == len(before) * size
-            and np.count_nonzero(grid[:, self.length - len(after) :] == after) == len(after) * size
+    def holds_for(self, joined: bytes, size: int) -> bool:
+        """Whether `size` headers, joined, have the unchanging bytes at their places."""
+        count = len(self.bounds)
+        bounds = np.ndarray((size, count), _U64, joined, self.length - 8 * count, (self.length, 8))
+        return (
+            columns_hold(joined, self.length, size, self.columns)
+            and np.count_nonzero(bounds == self.bounds) == size * count
         )
 
+    def fixed_fields(self, joined: bytes, size: int) -> npt.NDArray[np.uint64]:
+        """Start, time, count and the bits of the sum of `size` headers, joined."""
+        return np.ndarray((size, 4), _U64, joined, 1, (self.length, FIXED))
 
-_TAGS: Final = np.array([START_TAG, TIME_TAG, COUNT_TAG, SUM_TAG], np.uint8)
+    def counts(self, joined: bytes, size: int) -> npt.NDArray[np.uint64]:
+        """The counts of the buckets of `size` headers, joined."""
+        return np.ndarray((size, len(self.bounds) + 1), _U64, joined, self.first_count, (self.length, 8))
+
+
+_U64: Final = np.dtype("<u8")
 
 
 @functools.lru_cache(maxsize=256)
@@ -66,33 +85,20 @@ def layout_of(bounds: tuple[float, ...]) -> Layout:
     """The layout of points with these bounds, of which there is at least one."""
     size = 8 * (len(bounds) + 1)
     before = bytes([BUCKETS_TAG]) + _varint(size)
-    after = bytes([BOUNDS_TAG]) + _varint(size - 8) + struct.pack(f"<{len(bounds)}d", *bounds)
+    after = bytes([BOUNDS_TAG]) + _varint(size - 8)
     first = 4 * FIXED + len(before)
-    fields = {
-        "start": ("<u8", 1),
-        "time": ("<u8", FIXED + 1),
-        "count": ("<u8", 2 * FIXED + 1),
-        "value": ("<f8", 3 * FIXED + 1),
-        "counts": (("<u8", (len(bounds) + 1,)), first),
-    }
-    return Layout(first + size + len(after), _dtype(fields, first + size + len(after)), before, after)
-
-
-def _dtype(fields: dict[str, tuple[Any, int]], size: int) -> np.dtype[Any]:
-    return np.dtype(
-        {
-            "names": list(fields),
-            "formats": [form for form, _ in fields.values()],
-            "offsets": [offset for _, offset in fields.values()],
-            "itemsize": size,
-        }
+    tags = (START_TAG, TIME_TAG, COUNT_TAG, SUM_TAG)
+    columns = (
+        *((place * FIXED, tag) for place, tag in enumerate(tags)),
+        *enumerate(before, start=4 * FIXED),
+        *enumerate(after, start=first + size),
     )
+    length = first + size + len(after) + size - 8
+    bits = np.array(bounds, np.float64).view(np.uint64)
+    return Layout(length, COUNTS + len(bounds) + 1, first, columns, bits)
 
 
-NUMBER_DTYPES: Final = {
-    tag: _dtype({"start": ("<u8", 1), "time": ("<u8", FIXED + 1), "value": (form, 2 * FIXED + 1)}, NUMBER_HEADER)
-    for tag, form in ((AS_DOUBLE_TAG, "<f8"), (AS_INT_TAG, "<i8"))
-}
+NUMBER_TAGS: Final = {tag: ((0, START_TAG), (FIXED, TIME_TAG), (2 * FIXED, tag)) for tag in (AS_DOUBLE_TAG, AS_INT_TAG)}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ class Spelling:
 def histogram_key(point: bytes, bounds: tuple[float, ...]) -> tuple[bytes, Spelling] | None:
     """The key of a histogram point and how it is spelled, or None where its layout is another."""
     layout = layout_of(bounds)
-    if len(point) < layout.length or not layout.holds_for(np.frombuffer(point[: layout.length], np.uint8)[None, :]):
+    if len(point) < layout.length or not layout.holds_for(point[: layout.length], 1):
         return None
     start = skip_fields(point, layout.length, EXEMPLAR_TAG)
     end = skip_fields(point, start, ATTRIBUTE_TAG)
@@ -130,7 +136,7 @@ def number_key(point: bytes) -> tuple[bytes, Spelling] | None:
     start = skip_fields(point, 2 * FIXED, NUMBER_EXEMPLAR_TAG) if value_last else NUMBER_HEADER
     end = skip_fields(point, start, NUMBER_ATTRIBUTE_TAG)
     value = end if value_last else 2 * FIXED
-    if end <= start or end + FIXED * value_last != len(point) or point[value] not in NUMBER_DTYPES:
+    if end <= start or end + FIXED * value_last != len(point) or point[value] not in NUMBER_TAGS:
         return None
     return point[start:end], Spelling(value_last=value_last)
 

@@ -6,15 +6,19 @@ taken out instead of translated.
 """
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf import json_format
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 
 from aigw_receiver.core import status
 
-# ProtoJSON takes both spellings of a field; exemplars has but one.
-_EXEMPLARS = "exemplars"
+_EXEMPLARS: Final = "exemplars"
+
+# The fields that hold one message: ProtoJSON's parser takes an empty list there for an empty message.
+_MESSAGES: Final = frozenset(
+    {"resource", "scope", "gauge", "sum", "histogram", "exponentialHistogram", "summary", "positive", "negative"}
+)
 
 
 def to_protobuf(body: bytes) -> bytes:
@@ -30,7 +34,7 @@ def to_protobuf(body: bytes) -> bytes:
         raise status.RefusedError(status.BAD_DATA, f"the request is not valid JSON: {error}") from None
     if not isinstance(document, dict):
         raise status.RefusedError(status.BAD_DATA, "the request is not a JSON object")
-    _drop_exemplars(document)
+    _normalise(document)
     request = metrics_service_pb2.ExportMetricsServiceRequest()
     try:
         json_format.ParseDict(document, request, ignore_unknown_fields=True, max_recursion_depth=64)
@@ -39,13 +43,22 @@ def to_protobuf(body: bytes) -> bytes:
         raise status.RefusedError(status.BAD_DATA, f"the request is not OTLP: {error}") from None
 
 
-def _drop_exemplars(document: Any) -> None:
-    """Remove the exemplars of all data points below `document`, however deep it is."""
+def _normalise(document: Any) -> None:
+    """Take out what OTLP/JSON does not know, and refuse lists that stand where a message belongs, however deep.
+
+    A key with an underscore is the original name of a field, which ProtoJSON takes but OTLP does not: it is unknown.
+    No text of the user's is a key in OTLP/JSON.
+    """
     pending = [document]
     while pending:
         node = pending.pop()
         if isinstance(node, dict):
-            node.pop(_EXEMPLARS, None)
+            for key in [key for key in node if key == _EXEMPLARS or "_" in key]:
+                del node[key]
+            if any(isinstance(node[key], list) for key in _MESSAGES & node.keys()):
+                raise status.RefusedError(status.BAD_DATA, "the request is not OTLP: a list stands for a message")
             pending.extend(node.values())
         elif isinstance(node, list):
+            if any(isinstance(item, list) for item in node):
+                raise status.RefusedError(status.BAD_DATA, "the request is not OTLP: a list stands for a message")
             pending.extend(node)

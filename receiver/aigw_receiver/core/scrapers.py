@@ -1,9 +1,11 @@
-"""Who scrapes, and what each of them has been shown. It renders nothing and knows no sockets.
+"""Who scrapes, and when a new stream is shown at its value. It renders nothing and knows no sockets.
 
 A counter that appears with a value hides what it counted before: Prometheus takes the first sample for a starting
-point. So every stream that begins under our eyes has a *birth*, a number that grows, and is shown at 0 in the first
-scrape of every scraper that finds it. Streams that are older than that scraper are never shown at 0: Prometheus would
-take the 0 for a reset, and count everything again.
+point. So every stream that begins under our eyes has a *birth*, a number that grows, and is shown at 0 until every
+scraper has had it once; then it is *opened*, for all and for good. A value is never followed by a 0, whatever is
+mistaken: Prometheus would take that for a reset and count everything twice. This is why streams are opened for all
+scrapers at one time, although each of them could be followed on its own: two that come from one address cannot be told
+apart after a restart.
 
 A scraper is known by its connection, and a connection that closed can be taken up again under the same name. Any
 other reader (a person with curl, a browser) is no scraper, and sees everything at its value.
@@ -27,6 +29,10 @@ _DEFAULT_INTERVAL: Final = 60 * SECOND
 _MISSED: Final = 3
 _GAPS: Final = 5
 
+# The longest that a stream is shown at 0. A Prometheus that comes more rarely than this marks every series stale in
+# between (its lookback is five minutes), so nothing could be computed from what it stores.
+_HOLD: Final = 300 * SECOND
+
 # How long a scraper whose connection closed can return; a Prometheus that restarts replays its log first.
 _RETURN: Final = 300 * SECOND
 _MAX_SCRAPERS: Final = 256
@@ -49,11 +55,13 @@ def scraper_name(headers: Mapping[str, str], query: Mapping[str, str], address: 
 class Scraper:
     """One scraper. Births up to `seen` have been shown to it, those up to `valued` at their value."""
 
+    number: int
     name: str
     connection: int | None
     seen: int
     valued: int
-    last: int = 0
+    last: int
+    """when its last scrape that arrived began"""
     scrapes: int = 0
     gaps: collections.deque[int] = dataclasses.field(default_factory=lambda: collections.deque(maxlen=_GAPS))
 
@@ -64,12 +72,34 @@ class Scraper:
 
 
 class Scrapers:
-    """All scrapers of the receiver."""
+    """All scrapers of the receiver, and the births that wait to be opened."""
 
     def __init__(self) -> None:
         self.known: list[Scraper] = []
-        self.valued = 0
-        """births that any scraper was ever shown at their value"""
+        self.newest = 0
+        """the number of the newest scraper"""
+        self.opened = 0
+        """births up to this one are shown at their value"""
+        self.waiting: collections.deque[tuple[int, int]] = collections.deque()
+        """births that are shown at 0, each with its time, the oldest first"""
+
+    def bear(self, birth: int, now: int) -> None:
+        """A stream began: from now on it is shown at 0."""
+        self.waiting.append((birth, now))
+
+    def open(self, now: int) -> bool:
+        """Open what every live scraper has had, or what has waited too long; answers whether there was any."""
+        live = [scraper.seen for scraper in self.known if scraper.is_live(now)]
+        seen = min(live) if live else self.opened
+        before = self.opened
+        while self.waiting and (self.waiting[0][0] <= seen or now - self.waiting[0][1] > _HOLD):
+            self.opened, _ = self.waiting.popleft()
+        return self.opened > before
+
+    def open_up_to(self, birth: int) -> None:
+        """Open what an earlier run had opened."""
+        while self.waiting and self.waiting[0][0] <= birth:
+            self.opened, _ = self.waiting.popleft()
 
     def begin(self, name: str, connection: int, now: int) -> Scraper:
         """The scraper of a request that arrives now: by its connection, or one of its name that lost its own."""
@@ -78,15 +108,15 @@ class Scrapers:
         for scraper in self.known:
             if scraper.name == name and scraper.connection == connection:
                 return scraper
-        returning = [one for one in self.known if one.name == name and one.connection is None]
-        if returning:
-            # Several of one name cannot be told apart: what one of them has seen must not be shown at 0 to any.
-            newest = max(one.seen for one in returning)
-            for one in returning:
-                one.seen = newest
-            returning[0].connection = connection
-            return returning[0]
-        scraper = Scraper(name, connection, seen=self.valued, valued=self.valued, last=now)
+        for scraper in self.known:
+            if scraper.name == name and scraper.connection is None:
+                scraper.connection = connection
+                return scraper
+        return self._meet(self.newest + 1, name, connection, now)
+
+    def _meet(self, number: int, name: str, connection: int | None, now: int) -> Scraper:
+        self.newest = max(self.newest, number)
+        scraper = Scraper(number, name, connection, seen=self.opened, valued=self.opened, last=now)
         self.known.append(scraper)
         if len(self.known) > _MAX_SCRAPERS:
             self.known.remove(min(self.known, key=lambda one: one.last))
@@ -100,7 +130,12 @@ class Scrapers:
         scraper.valued = max(scraper.valued, mark)
         scraper.seen = max(scraper.seen, newest)
         scraper.last = max(scraper.last, now)
-        self.valued = max(self.valued, scraper.valued)
+
+    def repeat(self, number: int, name: str, mark: int, newest: int, now: int) -> None:
+        """A scrape of an earlier run, by the number that its scraper had; the connection is gone."""
+        connection = 0 if name.startswith("=") else None
+        known = next((one for one in self.known if one.number == number), None)
+        self.complete(known or self._meet(number, name, connection, now), mark, newest, now)
 
     def close(self, connection: int, now: int) -> None:
         """A connection ended; its scraper may return by another for a while."""
@@ -114,18 +149,18 @@ class Scrapers:
         return all(scraper.valued >= birth and scraper.last > changed for scraper in self.known if scraper.is_live(now))
 
     def state(self) -> dict[str, Any]:
-        """What a later run needs to show each scraper the right thing."""
+        """What a later run needs to show the right thing."""
         known = [
-            {"name": one.name, "seen": one.seen, "valued": one.valued, "last": one.last, "gaps": list(one.gaps)}
-            for one in self.known
+            [one.number, one.name, one.seen, one.valued, one.last, one.scrapes, list(one.gaps)] for one in self.known
         ]
-        return {"valued": self.valued, "known": known}
+        return {"newest": self.newest, "opened": self.opened, "waiting": list(self.waiting), "known": known}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over the scrapers of an earlier run; their connections are gone."""
-        self.valued = state["valued"]
-        for one in state["known"]:
-            connection = 0 if one["name"].startswith("=") else None
-            scraper = Scraper(one["name"], connection, one["seen"], one["valued"], one["last"], scrapes=1)
-            scraper.gaps.extend(one["gaps"])
+        self.newest, self.opened = state["newest"], state["opened"]
+        self.waiting.extend((birth, time) for birth, time in state["waiting"])
+        for number, name, seen, valued, last, scrapes, gaps in state["known"]:
+            connection = 0 if name.startswith("=") else None
+            scraper = Scraper(number, name, connection, seen, valued, last, scrapes)
+            scraper.gaps.extend(gaps)
             self.known.append(scraper)

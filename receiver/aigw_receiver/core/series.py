@@ -15,8 +15,9 @@ import numpy.typing as npt
 from aigw_receiver.core.model import FamilyType
 from aigw_receiver.core.naming import FamilyName
 
-# Columns of `Rows.clock`: the interval of the last point and of the one before it, in nanoseconds since 1970.
-START, TIME, PREVIOUS_START, PREVIOUS_TIME = range(4)
+# Columns of `Rows.state`, all of 64 bits: the interval of the last point and of the one before it, in nanoseconds
+# since 1970; the value, as the bits of a float; then the counts of the buckets.
+START, TIME, PREVIOUS_START, PREVIOUS_TIME, VALUE, COUNTS = range(6)
 
 _FIRST_CAPACITY: Final = 32
 _GROWTH: Final = 1.5
@@ -38,6 +39,9 @@ class Run(NamedTuple):
 
 class Rows:
     """Streams of one family that share their bounds.
+
+    `state` holds all that a point changes, a row a stream, so that a batch is read and written in one go; `clock`,
+    `values` and `counts` are views of its columns.
 
     What a series shows is `counts + base_counts` and `values + base_values`: for a cumulative stream `counts` and
     `values` are the last point as it came, and the base is what was counted before its resets; for a delta stream
@@ -69,6 +73,7 @@ class Rows:
         "owner",
         "parent",
         "size",
+        "state",
         "values",
         "visible",
     )
@@ -77,9 +82,7 @@ class Rows:
         self.bounds = bounds
         width = 0 if bounds is None else len(bounds) + 1
         self.size = 0
-        self.clock: npt.NDArray[np.uint64] = np.zeros((_FIRST_CAPACITY, 4), np.uint64)
-        self.counts: npt.NDArray[np.uint64] = np.zeros((_FIRST_CAPACITY, width), np.uint64)
-        self.values: npt.NDArray[np.float64] = np.zeros(_FIRST_CAPACITY, np.float64)
+        self.state: npt.NDArray[np.uint64] = np.zeros((_FIRST_CAPACITY, COUNTS + width), np.uint64)
         self.birth: npt.NDArray[np.int64] = np.zeros(_FIRST_CAPACITY, np.int64)
         self.created: npt.NDArray[np.uint64] = np.zeros(_FIRST_CAPACITY, np.uint64)
         self.fingerprint: npt.NDArray[np.uint64] = np.zeros(_FIRST_CAPACITY, np.uint64)
@@ -91,8 +94,14 @@ class Rows:
         self.labels: list[str | None] = []
         self.index: dict[str, int] = {}
         self.children: dict[tuple[int, int], int] = {}
+        self._look_at_state()
         self.free: list[int] = []
         self.earlier: collections.OrderedDict[tuple[int, int], Run] = collections.OrderedDict()
+
+    def _look_at_state(self) -> None:
+        self.clock = self.state[:, :VALUE]
+        self.values: npt.NDArray[np.float64] = self.state[:, VALUE].view(np.float64)
+        self.counts = self.state[:, COUNTS:]
 
     def add(self, labels: str | None, fingerprint: int, *, owner: int, parent: int = -1) -> int:
         """A row for a new stream, all zeros; with labels it is a series, with a parent it is a child."""
@@ -109,7 +118,7 @@ class Rows:
         return row
 
     def _append(self) -> int:
-        if self.size == len(self.values):
+        if self.size == len(self.state):
             self._grow(max(int(self.size * _GROWTH), _FIRST_CAPACITY))
         self.labels.append(None)
         self.size += 1
@@ -122,6 +131,7 @@ class Rows:
                 new = np.zeros((capacity, *old.shape[1:]), old.dtype)
                 new[: len(old)] = old
                 setattr(self, name, new)
+        self._look_at_state()
 
     def release_owned(self, owner: int) -> int:
         """Give back the rows of one owner; answers how many there were."""
@@ -156,21 +166,22 @@ class Rows:
         """The bases, made when the first stream needs one: most streams never reset."""
         if self.base_counts is None or self.base_values is None:
             self.base_counts = np.zeros_like(self.counts)
-            self.base_values = np.zeros_like(self.values)
+            self.base_values = np.zeros(len(self.values), np.float64)
         return self.base_counts, self.base_values
 
-    def state(self) -> dict[str, Any]:
-        """Everything needed to make the rows anew: arrays cut to size, and lists of plain values."""
+    def arrays(self) -> dict[str, Any]:
+        """The arrays needed to make the rows anew, cut to size."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         return {name: array[: self.size].copy() for name, array in arrays.items() if array is not None}
 
     def restore(self, arrays: dict[str, Any], labels: list[str | None]) -> None:
-        """Take over what `state` and `labels` of an earlier run held."""
+        """Take over what `arrays` and `labels` of an earlier run held."""
         self.labels = list(labels)
         self.size = len(labels)
         for name in _ARRAYS:
             if name in arrays:
                 setattr(self, name, np.array(arrays[name]))
+        self._look_at_state()
         for row, text in enumerate(self.labels):
             parent = int(self.parent[row])
             if text is not None:
@@ -182,9 +193,7 @@ class Rows:
 
 
 _ARRAYS: Final = (
-    "clock",
-    "counts",
-    "values",
+    "state",
     "birth",
     "created",
     "fingerprint",

@@ -27,7 +27,7 @@ def dump(store: Store) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]
         layouts: list[dict[str, Any]] = []
         for rows in family.layouts.values():
             prefix = f"{len(families)}.{len(layouts)}."
-            arrays.update({prefix + name: array for name, array in rows.state().items()})
+            arrays.update({prefix + name: array for name, array in rows.arrays().items()})
             earlier = [[row, start, *run] for (row, start), run in rows.earlier.items()]
             layouts.append({"bounds": rows.bounds, "labels": list(rows.labels), "earlier": earlier})
         name = family.name

@@ -8,7 +8,7 @@ import dataclasses
 import enum
 from typing import Final
 
-from google.protobuf import any_pb2, duration_pb2, json_format, message
+from google.protobuf import duration_pb2, json_format, message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 
@@ -37,6 +37,8 @@ class Failure:
     http_status: int
     message: str
     retry: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    """what HTTP says beside the status"""
 
 
 class RefusedError(Exception):
@@ -51,10 +53,16 @@ class RefusedError(Exception):
 BAD_DATA: Final = Failure(code_pb2.INVALID_ARGUMENT, 400, "the request cannot be decoded")
 # A signal, or a path, that is not served.
 NOT_SERVED: Final = Failure(code_pb2.UNIMPLEMENTED, 404, "this signal is not served here")
-WRONG_METHOD: Final = Failure(code_pb2.UNIMPLEMENTED, 405, "OTLP/HTTP requests are sent with POST")
+WRONG_METHOD: Final = Failure(
+    code_pb2.UNIMPLEMENTED, 405, "OTLP/HTTP requests are sent with POST", headers=(("Allow", "POST"),)
+)
 # Without RetryInfo, RESOURCE_EXHAUSTED is not to be retried.
 TOO_LARGE: Final = Failure(code_pb2.RESOURCE_EXHAUSTED, 413, "the request is too large")
 UNSUPPORTED_MEDIA_TYPE: Final = Failure(code_pb2.INVALID_ARGUMENT, 415, "this encoding is not understood")
+# RFC 9110, section 15.5.16: the answer to an unknown content coding names those that are known.
+UNSUPPORTED_CODING: Final = Failure(
+    code_pb2.INVALID_ARGUMENT, 415, "this content coding is not understood", headers=(("Accept-Encoding", "gzip"),)
+)
 # "OTLP/gRPC Throttling" and "OTLP/HTTP Throttling": UNAVAILABLE with RetryInfo, 503 with Retry-After.
 UNAVAILABLE: Final = Failure(code_pb2.UNAVAILABLE, 503, "the receiver is shutting down", retry=True)
 # A defect of ours: the sender may try again, another receiver may do better.
@@ -82,13 +90,14 @@ def partial_success_message(outcome: Outcome) -> str:
 
 
 def failure_body(failure: Failure, encoding: Encoding) -> bytes:
-    """The google.rpc.Status of a refused request, with RetryInfo where it may be sent again."""
+    """The google.rpc.Status of a refused request: RetryInfo where it may be sent again, BadRequest where it is bad."""
     status = status_pb2.Status(code=failure.code, message=failure.message)
     if failure.retry:
         delay = duration_pb2.Duration(seconds=RETRY_SECONDS)
-        detail = any_pb2.Any()
-        detail.Pack(error_details_pb2.RetryInfo(retry_delay=delay))
-        status.details.append(detail)
+        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    elif failure.http_status == BAD_DATA.http_status:
+        violation = error_details_pb2.BadRequest.FieldViolation(description=failure.message)
+        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     return _encode(status, encoding)
 
 

@@ -28,7 +28,7 @@ from aigw_receiver.core.series import Family
 from aigw_receiver.core.sources import Expiry, Source
 from aigw_receiver.core.streams import Census, Located, StreamTable
 
-_KINDS: Final = tuple(Kind)
+_KINDS: Final = tuple((kind, kind.value) for kind in Kind)
 _WITH_TEMPORALITY: Final = (Kind.SUM, Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM)
 
 # Identities of pods that were forgotten, for telling a pod that returns from a new one.
@@ -186,7 +186,7 @@ class Store:
             return DropReason.TYPE_CONFLICT
         gateway = (source.identity.namespace, source.identity.name)
         values = self.label_values.setdefault(gateway, LabelValues())
-        return StreamTable(header, metric, family, source, values, self.census, self.limits)
+        return StreamTable(header, metric, family, source, values, self.census, self.limits, self.scrapers)
 
     def _family_that_writes(self, sample: str) -> Family | None:
         """The family that has a sample of this name."""
@@ -207,6 +207,7 @@ class Store:
         A pod's last values are kept in the scrapes until every scraper has had them.
         """
         ended = []
+        self.scrapers.open(now)
         for source in list(self.sources.values()):
             if source.ended:
                 if now - source.last_seen > self.expiry.retention:
@@ -250,11 +251,11 @@ def _read_metric(scope: bytes, data: bytes) -> tuple[MetricHeader | None, bytes,
     metric with more than one goes through the full parser.
     """
     metric = wire.EnvelopeMetric.FromString(data)
-    kinds = [kind for kind in _KINDS if metric.HasField(kind.value)]
+    kinds = [item for item in _KINDS if metric.HasField(item[1])]
     if not kinds:
         return None, b"", []
-    kind = kinds[0]
-    holder: Any = getattr(metric, kind.value)
+    kind, field = kinds[0]
+    holder: Any = getattr(metric, field)
     found = list(holder.data_points)
     if len(kinds) > 1:
         metric = wire.Metric.FromString(data)

@@ -20,6 +20,7 @@ from aigw_receiver.core.model import (
     PointError,
     Temporality,
 )
+from aigw_receiver.core.scrapers import Scrapers
 from aigw_receiver.core.series import NO_FINGERPRINT, Family, Rows
 from aigw_receiver.core.sources import Source, is_new_stream
 
@@ -56,6 +57,7 @@ class StreamTable:
     label_values: LabelValues
     census: Census
     limits: Limits
+    scrapers: Scrapers
     rows: Rows | None = None
     known: dict[bytes, int] = dataclasses.field(default_factory=dict)
     spelling: layouts.Spelling = layouts.Spelling()
@@ -142,6 +144,7 @@ class StreamTable:
         ):
             self.census.newest += 1
             rows.birth[row] = self.source.newest_birth = self.census.newest
+            self.scrapers.bear(self.census.newest, now)
 
     def _fingerprint(self, point: Point) -> int:
         """64 bits of what makes streams with equal labels differ: attributes as sent, scope, type, temporality."""

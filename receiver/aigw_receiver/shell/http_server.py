@@ -21,7 +21,7 @@ _TRANSPORT: Final = "http"
 METRICS_PATH: Final = "/v1/metrics"
 
 
-class _Exporter:
+class Exporter:
     """Answers the requests of one listener."""
 
     def __init__(self, ingest: Ingest, telemetry: Telemetry, max_body: int) -> None:
@@ -29,9 +29,26 @@ class _Exporter:
         self._telemetry = telemetry
         self._max_body = max_body
         self._worker = futures.ThreadPoolExecutor(1, thread_name_prefix="otlp-http")
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def wait_idle(self) -> None:
+        """Return once no request is in flight."""
+        await self._idle.wait()
 
     async def answer(self, request: web.Request) -> web.Response:
         """The answer to any request of this listener."""
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            return await self._answer(request)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+
+    async def _answer(self, request: web.Request) -> web.Response:
         encoding = _answer_encoding(request)
         try:
             self._check(request)
@@ -61,7 +78,7 @@ class _Exporter:
             )
         if _content_encoding(request) not in ("", "identity", "gzip"):
             raise status.RefusedError(
-                status.UNSUPPORTED_MEDIA_TYPE,
+                status.UNSUPPORTED_CODING,
                 f"content encoding {_content_encoding(request)!r} is not understood, only gzip and identity",
             )
         if (request.content_length or 0) > self._max_body:
@@ -76,8 +93,7 @@ class _Exporter:
     def _refuse(self, failure: status.Failure, encoding: Encoding) -> web.Response:
         self._telemetry.count_refusal(_TRANSPORT, str(failure.http_status))
         headers = {"Retry-After": str(status.RETRY_SECONDS)} if failure.retry else {}
-        if failure is status.WRONG_METHOD:
-            headers["Allow"] = "POST"
+        headers.update(failure.headers)
         response = web.Response(
             status=failure.http_status,
             body=status.failure_body(failure, encoding),
@@ -90,10 +106,10 @@ class _Exporter:
         return response
 
 
-def build_app(ingest: Ingest, telemetry: Telemetry, *, max_body: int) -> web.Application:
+def build_app(exporter: Exporter) -> web.Application:
     """The application of the OTLP/HTTP listener."""
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", _Exporter(ingest, telemetry, max_body).answer)
+    app.router.add_route("*", "/{path:.*}", exporter.answer)
     return app
 
 

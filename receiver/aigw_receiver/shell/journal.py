@@ -23,6 +23,7 @@ from typing import Any, Final
 import numpy as np
 
 from aigw_receiver.core import snapshot, wire
+from aigw_receiver.core.scrapers import Scraper
 from aigw_receiver.core.store import Store
 from aigw_receiver.shell.metrics import Telemetry
 
@@ -31,7 +32,7 @@ _log: Final = logging.getLogger(__name__)
 _HEAD: Final = struct.Struct("<BQI")
 _CHECKSUM: Final = struct.Struct("<I")
 _END: Final = b"\n"
-_EXPORT, _SCRAPE = 1, 2
+_EXPORT, _SCRAPE, _OPENING = 1, 2, 3
 _DOCUMENT: Final = "document"
 
 
@@ -92,10 +93,18 @@ class Journal:
             self._writer = threading.Thread(target=self._write_snapshot, args=(self._number, *state), name="snapshot")
             self._writer.start()
 
-    def append_scrape(self, scraper: str, mark: int, newest: int, now: int) -> None:
-        """Keep what a scraper was shown. A failure is only said: the next scrape tells the same again."""
+    def append_opening(self, opened: int, now: int) -> None:
+        """Keep up to which birth streams are shown at their value, before they are: no 0 may follow a value."""
+        self._append_quietly(_OPENING, json.dumps(opened).encode(), now)
+
+    def append_scrape(self, scraper: Scraper, mark: int, newest: int, now: int) -> None:
+        """Keep what a scraper was shown."""
+        self._append_quietly(_SCRAPE, json.dumps([scraper.number, scraper.name, mark, newest]).encode(), now)
+
+    def _append_quietly(self, kind: int, body: bytes, now: int) -> None:
+        """Keep a record without which a scrape is served all the same; a failure is only said."""
         try:
-            self._append(_SCRAPE, json.dumps([scraper, mark, newest]).encode(), now)
+            self._append(kind, body, now)
         except OSError as error:
             _log.error("the journal cannot be written", extra={"error": str(error)})
 
@@ -170,11 +179,11 @@ class Journal:
                 except wire.DecodeError as error:
                     self._set_aside(path, error)
                     return count
+            elif kind == _OPENING:
+                store.scrapers.open_up_to(json.loads(body))
             elif kind == _SCRAPE:
-                name, mark, newest = json.loads(body)
-                scraper = store.scrapers.begin(name, -1, time)
-                store.scrapers.complete(scraper, mark, newest, time)
-                store.scrapers.close(-1, time)
+                number, name, mark, newest = json.loads(body)
+                store.scrapers.repeat(number, name, mark, newest, time)
             count += 1
         return count
 

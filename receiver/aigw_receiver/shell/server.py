@@ -1,6 +1,7 @@
 """Opens all listeners, keeps them until a signal comes, and closes them so that nothing acknowledged is lost."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import signal
@@ -24,6 +25,9 @@ _log: Final = logging.getLogger(__name__)
 # Kubernetes kills a pod 30 s after SIGTERM; a request in flight gets most of that time.
 _GRACE: Final = 20.0
 
+# Then the listeners close; a scrape that is being sent gets this long.
+_CLOSE: Final = 3.0
+
 
 class Server:
     """One running receiver."""
@@ -45,8 +49,9 @@ class Server:
         own.watch(store)
         ingest = Ingest(store, own, journal)
         grpc_server = GrpcServer(ingest, own, max_message=settings.limits.grpc_message)
+        exporter = http_server.Exporter(ingest, own, settings.limits.http_body)
         try:
-            await self._listen(ingest, own, journal, grpc_server)
+            await self._listen(exporter, ingest, own, journal, grpc_server)
             expiry = loop.create_task(expire_forever(ingest))
             self._ready = True
             _log.info("serving", extra={"otlp_grpc": [*map(str, settings.listen.otlp_grpc)], **self._http_addresses()})
@@ -54,7 +59,7 @@ class Server:
             _log.info("stopping")
             expiry.cancel()
         finally:
-            await self._drain(ingest, grpc_server)
+            await self._drain(exporter, ingest, grpc_server)
         if journal is not None:
             journal.close(store)
         _log.info("stopped")
@@ -82,17 +87,24 @@ class Server:
             message = f"cannot use the data directory {settings.data_dir}: {error.strerror or error}"
             raise ListenError(message) from None
 
-    async def _listen(self, ingest: Ingest, own: Telemetry, journal: Journal | None, grpc_server: GrpcServer) -> None:
-        listen, limits = self._settings.listen, self._settings.limits
+    async def _listen(
+        self,
+        exporter: http_server.Exporter,
+        ingest: Ingest,
+        own: Telemetry,
+        journal: Journal | None,
+        grpc_server: GrpcServer,
+    ) -> None:
+        listen = self._settings.listen
         for address in listen.otlp_grpc:
             grpc_server.listen(address)
-        await self._open(http_server.build_app(ingest, own, max_body=limits.http_body), listen.otlp_http)
+        await self._open(http_server.build_app(exporter), listen.otlp_http)
         await self._open(exposition_server.build_app(ingest, own, journal), listen.http)
         await self._open(telemetry.build_app(own.registry, lambda: self._ready), listen.telemetry)
         grpc_server.start()
 
     async def _open(self, app: web.Application, address: Address) -> None:
-        runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=_GRACE)
+        runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=_CLOSE)
         await runner.setup()
         self._runners.append(runner)
         try:
@@ -101,11 +113,16 @@ class Server:
             message = f"cannot listen on {address}: {error.strerror or error}"
             raise ListenError(message) from None
 
-    async def _drain(self, ingest: Ingest, grpc_server: GrpcServer) -> None:
-        """Refuse what is new, let what is in flight end, the last answers of `/readyz` and `/metrics` included."""
+    async def _drain(self, exporter: http_server.Exporter, ingest: Ingest, grpc_server: GrpcServer) -> None:
+        """Refuse new exports and let those in flight end; only then close the listeners.
+
+        An HTTP listener that closes drops what has not arrived yet, so the requests in flight must have ended before.
+        """
         self._ready = False
         ingest.draining = True
         grpc_done = grpc_server.stop(_GRACE)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(exporter.wait_idle(), _GRACE)
+        await asyncio.to_thread(grpc_done.wait)
         for runner in self._runners:
             await runner.cleanup()
-        await asyncio.to_thread(grpc_done.wait)

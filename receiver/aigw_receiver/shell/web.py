@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import weakref
 import zlib
 from collections.abc import Iterator
 from typing import Any, Final
@@ -24,30 +23,27 @@ class _Connections:
     """Numbers the connections of scrapers, and tells which of them have closed."""
 
     def __init__(self) -> None:
-        self._numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-        self._open: dict[int, weakref.ref[Any]] = {}
+        self._numbers: dict[Any, int] = {}
         self._last = 0
 
     def number(self, request: web.Request) -> int:
         """The number of the connection that a request came by."""
-        protocol = request.protocol
-        number = self._numbers.get(protocol)
+        number = self._numbers.get(request.protocol)
         if number is None:
             self._last += 1
-            number = self._numbers[protocol] = self._last
-            self._open[number] = weakref.ref(protocol)
+            number = self._numbers[request.protocol] = self._last
         return number
 
     def take_closed(self) -> list[int]:
         """The connections that have closed since this was last asked."""
-        closed = [number for number, reference in self._open.items() if _is_closed(reference())]
-        for number in closed:
-            del self._open[number]
-        return closed
+        closed = {protocol: number for protocol, number in self._numbers.items() if _is_closed(protocol)}
+        for protocol in closed:
+            del self._numbers[protocol]
+        return list(closed.values())
 
 
 def _is_closed(protocol: Any) -> bool:
-    return protocol is None or protocol.transport is None or protocol.transport.is_closing()
+    return protocol.transport is None or bool(protocol.transport.is_closing())
 
 
 class _Exposition:
@@ -64,9 +60,7 @@ class _Exposition:
         began, now = time.perf_counter(), time.time_ns()
         text_format = negotiate.choose_format(request.headers.get("Accept", ""))
         compress = negotiate.accepts_gzip(request.headers.get("Accept-Encoding", ""))
-        scraper = self._scraper(request, now)
-        mark = None if scraper is None else scraper.seen
-        newest = self._ingest.store.census.newest
+        scraper, mark, newest = self._begin(request, now)
         response = web.StreamResponse(
             headers={"Content-Type": text_format.content_type, "Vary": "Accept, Accept-Encoding"}
         )
@@ -83,20 +77,25 @@ class _Exposition:
         self._telemetry.count_scrape(time.perf_counter() - began)
         return response
 
-    def _scraper(self, request: web.Request, now: int) -> Scraper | None:
+    def _begin(self, request: web.Request, now: int) -> tuple[Scraper | None, int | None, int]:
+        """Who asks; up to which birth streams are shown at their value (None: all of them); the newest birth."""
         name = scrapers.scraper_name(request.headers, request.query, request.remote or "")
-        if name is None:
-            return None
         with self._ingest.lock:
+            store = self._ingest.store
+            if name is None:
+                return None, None, store.census.newest
             for connection in self._connections.take_closed():
-                self._ingest.store.scrapers.close(connection, now)
-            return self._ingest.store.scrapers.begin(name, self._connections.number(request), now)
+                store.scrapers.close(connection, now)
+            scraper = store.scrapers.begin(name, self._connections.number(request), now)
+            if store.scrapers.open(now) and self._journal is not None:
+                self._journal.append_opening(store.scrapers.opened, now)
+            return scraper, store.scrapers.opened, store.census.newest
 
     def _complete(self, scraper: Scraper, mark: int, newest: int, now: int) -> None:
         with self._ingest.lock:
             self._ingest.store.scrapers.complete(scraper, mark, newest, now)
             if self._journal is not None:
-                self._journal.append_scrape(scraper.name, mark, newest, now)
+                self._journal.append_scrape(scraper, mark, newest, now)
 
     def _pieces(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """The same pieces, each made under the lock, which exports get in between."""
