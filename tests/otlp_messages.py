@@ -1,7 +1,7 @@
-"""Builds OTLP metrics requests and reads expositions, in a few words each. It asserts nothing and imports no receiver."""
+"""Builds OTLP metrics requests and reads expositions. It asserts nothing and imports no receiver."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
@@ -41,6 +41,14 @@ POD: Mapping[str, str] = {
     "k8s.pod.name": "pod-1",
 }
 _IDENTITY_LABELS = ("gateway_namespace", "gateway_name", "gateway_pod")
+
+
+class Interval(TypedDict):
+    """Start and end of a data point, in nanoseconds since 1970."""
+
+    start: int
+    time: int
+
 
 Value: TypeAlias = str | int | float | bool
 Attributes: TypeAlias = Mapping[str, Value]

@@ -140,6 +140,11 @@ class LimitSettings:
     pods: int = _key(_count, _LIMITS.pods, "gateway pods; further ones are refused")
     labels: int = _key(_count, _LIMITS.labels, "attributes of one data point; a point with more is refused")
     label_length: int = _key(_count, _LIMITS.label_length, "characters of a label value; a longer one becomes `other`")
+    name_length: int = _key(
+        _count,
+        _LIMITS.name_length,
+        "characters of the name of a metric, an attribute or a pod; what is longer is refused",
+    )
     label_values: int = _key(
         _count, _LIMITS.label_values, "different values of one label of one gateway; further ones become `other`"
     )
@@ -201,9 +206,9 @@ def read_settings(document: object, overrides: Mapping[str, object]) -> Settings
         *parents, key = path.split(".")
         node: Any = merged if isinstance(merged, dict) else _fail("the file", "a mapping", merged)
         for parent in parents:
-            node = node.setdefault(parent, {})
-            if not isinstance(node, dict):
-                _fail(parent, "a mapping", node)
+            if node.get(parent) is None:
+                node[parent] = {}
+            node = node[parent] if isinstance(node[parent], dict) else _fail(parent, "a mapping", node[parent])
         node[key] = value
     settings: Settings = _section(Settings, "", merged)
     return settings

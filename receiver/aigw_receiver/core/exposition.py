@@ -42,7 +42,7 @@ OPENMETRICS: Final = Format("application/openmetrics-text; version=1.0.0; charse
 
 def render(store: Store, text_format: Format, mark: int | None) -> Iterator[bytes]:
     """The pieces of one scrape. Streams whose birth is above `mark` are shown at 0; None shows all at their value."""
-    for name in sorted({*store.families, "target"}):
+    for name in sorted({*store.families, naming.TARGET}):
         family = store.families.get(name)
         yield from (
             _render_target(store, text_format) if family is None else _render_family(store, family, text_format, mark)
@@ -53,7 +53,7 @@ def render(store: Store, text_format: Format, mark: int | None) -> Iterator[byte
 
 def _render_target(store: Store, text_format: Format) -> Iterator[bytes]:
     """`target_info`: what else the resource of each pod says."""
-    yield _head("target", "Target metadata", "info", "", text_format)
+    yield _head(naming.TARGET, "Target metadata", "info", "", text_format)
     for source in list(store.live_sources()):
         labels = naming.render_labels(source.labels | naming.identity_labels(source.identity)).replace("\0", ",")
         yield f"target_info{{{labels}}} 1.0\n".encode()
@@ -98,7 +98,7 @@ def _chunks(store: Store, rows: Rows) -> Iterator[npt.NDArray[np.intp]]:
     while start < rows.size:
         end = min(start + _CHUNK, rows.size)
         at = start + np.flatnonzero(rows.visible[start:end])
-        at = at[store.live_owners()[rows.owner[at]]]
+        at = at[store.live[rows.owner[at]]]
         if len(at):
             yield at
         start = end
@@ -159,22 +159,29 @@ def _render_histograms(name: str, rows: Rows, at: npt.NDArray[np.intp], text_for
     """The lines of the histograms in the rows `at`."""
     plain, split = _templates(name, rows.bounds or (), text_format)
     counts, values = _shown(rows, at, mark)
+    cumulated = np.add.accumulate(counts, axis=1).tolist()
     created = [_created_text(time) for time in rows.created[at].tolist()] if text_format.openmetrics else None
     pieces = []
-    for index, (row, cumulated) in enumerate(zip(at.tolist(), np.add.accumulate(counts, axis=1).tolist(), strict=True)):
-        before, behind, after = (rows.labels[row] or "").partition("\0")
-        template = split if behind else plain
-        count, value = cumulated[-1], go_float(values[index])
-        if count < _EXPONENT_FROM:
-            lines = template.whole
+    for index, (text, numbers) in enumerate(zip(_labels(rows, at), cumulated, strict=True)):
+        value, more = values[index], () if created is None else (created[index],)
+        template = split if "\0" in text else plain
+        if numbers[-1] < _EXPONENT_FROM and value < _EXPONENT_FROM:
+            lines = template.whole % (*numbers, numbers[-1], repr(value), *more)
         else:
-            lines, count = template.general, go_float(count)
-            cumulated[:] = map(go_float, cumulated)
-        numbers = (*cumulated, count, value) if created is None else (*cumulated, count, value, created[index])
-        lines %= numbers
-        # What stands behind `le` goes in first: it has no NUL, but what stands before it may have a SOH.
-        pieces.append((lines.replace("\1", after) if behind else lines).replace("\0", before))
+            texts = [go_float(number) for number in numbers]
+            lines = template.general % (*texts, texts[-1], go_float(value), *more)
+        if template is split:
+            # What stands behind `le` goes in first: it has no NUL, but what stands before it may have a SOH.
+            text, _, after = text.partition("\0")  # noqa: PLW2901
+            lines = lines.replace("\1", after)
+        pieces.append(lines.replace("\0", text))
     return "".join(pieces).encode()
+
+
+def _labels(rows: Rows, at: npt.NDArray[np.intp]) -> list[str]:
+    """The labels of series; a row that is shown has some."""
+    labels: list[str] = [rows.labels[row] for row in at.tolist()]
+    return labels
 
 
 def _render_numbers(sample: str, rows: Rows, at: npt.NDArray[np.intp], text_format: Format, mark: int | None) -> bytes:
@@ -182,22 +189,20 @@ def _render_numbers(sample: str, rows: Rows, at: npt.NDArray[np.intp], text_form
     _, values = _shown(rows, at, mark)
     with_created = text_format.openmetrics and sample.endswith("_total")
     pieces = []
-    for row, value in zip(at.tolist(), values, strict=True):
-        labels = (rows.labels[row] or "").replace("\0", ",")
+    times = rows.created[at].tolist()
+    for text, value, time in zip(_labels(rows, at), values, times, strict=True):
+        labels = text.replace("\0", ",")
         pieces.append(f"{sample}{{{labels}}} {go_float(value)}\n")
         if with_created:
-            created = _created_text(int(rows.created[row]))
-            pieces.append(f"{sample.removesuffix('_total')}_created{{{labels}}} {created}\n")
+            pieces.append(f"{sample.removesuffix('_total')}_created{{{labels}}} {_created_text(time)}\n")
     return "".join(pieces).encode()
 
 
 def _render_created(sample: str, rows: Rows, at: npt.NDArray[np.intp]) -> bytes:
     """The start times of the rows `at` as gauges, the place that the format 0.0.4 has for them."""
     times = rows.created[at].tolist()
-    labels = [(rows.labels[row] or "").replace("\0", ",") for row in at.tolist()]
-    return "".join(
-        [f"{sample}{{{text}}} {_created_text(time)}\n" for text, time in zip(labels, times, strict=True)]
-    ).encode()
+    lines = [f"{sample}{{{text}}} {_created_text(time)}\n" for text, time in zip(_labels(rows, at), times, strict=True)]
+    return "".join(lines).replace("\0", ",").encode()
 
 
 @functools.lru_cache(maxsize=4096)

@@ -14,7 +14,8 @@ Numbers are little-endian; L is a varint; the tags are those of opentelemetry/pr
 
 import dataclasses
 import functools
-from typing import Final
+import struct
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,10 @@ Columns = tuple[tuple[int, int], ...]
 
 def columns_hold(joined: bytes, length: int, size: int, columns: Columns) -> bool:
     """Whether `size` headers of `length` bytes, joined, all have these bytes in these columns."""
-    return all(joined[column::length].count(byte) == size for column, byte in columns)
+    for column, byte in columns:  # noqa: SIM110 - a generator would cost more than all of the counting
+        if joined[column::length].count(byte) != size:
+            return False
+    return True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,19 +58,26 @@ class Layout:
     length: int
     width: int
     """columns of a row of `Rows.state` for these bounds"""
+    buckets: int
     first_count: int
     columns: Columns
-    bounds: npt.NDArray[np.uint64]
-    """the bounds, as the bits of floats"""
+    bounds: bytes
+    """the bounds as they are written, at the end of the header"""
+    bounds_dtype: np.dtype[Any]
+
+    def interval(self, joined: bytes, size: int) -> bytes | None:
+        """The start and time, with their tags, of `size` headers, joined, if all have the same."""
+        first = joined[: 2 * FIXED]
+        starts: npt.NDArray[Any] = np.ndarray((size,), _INTERVAL, joined, 0, (self.length,))
+        return first if starts.tobytes() == first * size else None
 
     def holds_for(self, joined: bytes, size: int) -> bool:
         """Whether `size` headers, joined, have the unchanging bytes at their places."""
-        count = len(self.bounds)
-        bounds = np.ndarray((size, count), _U64, joined, self.length - 8 * count, (self.length, 8))
-        return (
-            columns_hold(joined, self.length, size, self.columns)
-            and np.count_nonzero(bounds == self.bounds) == size * count
-        )
+        if not columns_hold(joined, self.length, size, self.columns):
+            return False
+        place = self.length - len(self.bounds)
+        bounds: npt.NDArray[Any] = np.ndarray((size,), self.bounds_dtype, joined, place, (self.length,))
+        return bounds.tobytes() == self.bounds * size
 
     def fixed_fields(self, joined: bytes, size: int) -> npt.NDArray[np.uint64]:
         """Start, time, count and the bits of the sum of `size` headers, joined."""
@@ -74,10 +85,11 @@ class Layout:
 
     def counts(self, joined: bytes, size: int) -> npt.NDArray[np.uint64]:
         """The counts of the buckets of `size` headers, joined."""
-        return np.ndarray((size, len(self.bounds) + 1), _U64, joined, self.first_count, (self.length, 8))
+        return np.ndarray((size, self.buckets), _U64, joined, self.first_count, (self.length, 8))
 
 
 _U64: Final = np.dtype("<u8")
+_INTERVAL: Final = np.dtype(f"V{2 * FIXED}")
 
 
 @functools.lru_cache(maxsize=256)
@@ -94,8 +106,9 @@ def layout_of(bounds: tuple[float, ...]) -> Layout:
         *enumerate(after, start=first + size),
     )
     length = first + size + len(after) + size - 8
-    bits = np.array(bounds, np.float64).view(np.uint64)
-    return Layout(length, COUNTS + len(bounds) + 1, first, columns, bits)
+    buckets = len(bounds) + 1
+    packed = struct.pack(f"<{len(bounds)}d", *bounds)
+    return Layout(length, COUNTS + buckets, buckets, first, columns, packed, np.dtype(f"V{len(packed)}"))
 
 
 NUMBER_TAGS: Final = {tag: ((0, START_TAG), (FIXED, TIME_TAG), (2 * FIXED, tag)) for tag in (AS_DOUBLE_TAG, AS_INT_TAG)}

@@ -20,13 +20,15 @@ class Limits:
     streams: int = 200_000
     """streams of all gateways together"""
     streams_per_pod: int = 20_000
-    """streams of one gateway pod"""
+    """streams of one gateway pod; at most half of them may be such as share a series with others (`other`)"""
     pods: int = 5_000
     """gateway pods that are remembered at one time"""
     labels: int = 40
     """attributes of one data point"""
     label_length: int = 256
     """characters of one label value"""
+    name_length: int = 256
+    """characters of the name of a metric, of an attribute, and of each part of a pod's identity"""
     label_values: int = 5_000
     """different values of one label of one gateway"""
 

@@ -23,6 +23,7 @@ class DropReason(enum.StrEnum):
     OUT_OF_RANGE = "out_of_range"
     NEGATIVE_INCREMENT = "negative_increment"
     LATE = "late"
+    NAME_TOO_LONG = "name_too_long"
     TOO_MANY_LABELS = "too_many_labels"
     STREAM_LIMIT = "stream_limit"
     RESOURCE_LIMIT = "resource_limit"
@@ -36,7 +37,7 @@ class FoldReason(enum.StrEnum):
     INVALID_UTF8 = "invalid_utf8"
 
 
-class Kind(enum.Enum):
+class Kind(enum.StrEnum):
     """The shapes of an OTLP metric, by the name of its field in `Metric.data`."""
 
     GAUGE = "gauge"
@@ -72,7 +73,7 @@ class Identity:
 
 
 class MetricHeader(NamedTuple):
-    """What one `Metric` says about all of its data points."""
+    """What one `Metric` says about all of its data points; `scope` is a digest of the instrumentation scope."""
 
     scope: bytes
     name: bytes

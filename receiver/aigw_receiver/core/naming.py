@@ -9,6 +9,7 @@ import base64
 import dataclasses
 import functools
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -20,6 +21,10 @@ ADMITTED_PREFIXES: Final = ("gen_ai.", "mcp.")
 
 # The three labels that every series carries; no scrape configuration rewrites these names.
 IDENTITY_LABELS: Final = ("gateway_namespace", "gateway_name", "gateway_pod")
+
+# The family of `target_info` is ours, under its name and its sample's.
+TARGET: Final = "target"
+OUR_FAMILIES: Final = frozenset({TARGET, "target_info"})
 
 _RESERVED_LABELS: Final = frozenset({*IDENTITY_LABELS, "le", "quantile"})
 _INVALID_NAME: Final = re.compile(r"[^a-zA-Z0-9_:]+")
@@ -98,11 +103,11 @@ def family_name(name: str, unit: str, description: str, family_type: FamilyType)
     base = _INVALID_NAME.sub("_", name).strip("_") or "_"
     if base[0].isdigit():
         base = f"_{base}"
-    suffix = _unit_suffix(unit, family_type)
-    if suffix and suffix not in base.split("_"):
-        base = f"{base}_{suffix}"
     if family_type is FamilyType.COUNTER:
         base = base.removesuffix("_total")
+    suffix = _unit_suffix(unit, family_type)
+    if suffix and f"_{suffix}_" not in f"_{base}_":
+        base = f"{base}_{suffix}"
     return FamilyName(base, family_type, suffix if base.endswith(f"_{suffix}") else "", description or name)
 
 
@@ -151,6 +156,8 @@ def label_value(value: AttributeValue) -> str:
             return base64.b64encode(value).decode()
         case bool() | list() | dict():
             return clean(json.dumps(_jsonable(value), separators=(",", ":"), ensure_ascii=False, sort_keys=True))
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
         case float() if value.is_integer() and abs(value) < 1e16:
             return f"{value:.1f}"
         case _:

@@ -108,14 +108,14 @@ def _histogram(message: Any) -> Point:
     no_value = bool(message.flags & _NO_RECORDED_VALUE)
     bounds = tuple(message.explicit_bounds)
     counts = tuple(message.bucket_counts)
-    if bounds and bounds[-1] == math.inf:
-        bounds = bounds[:-1]
-        counts = (*counts[:-2], sum(counts[-2:]))
     if not counts and not bounds:
         counts = (message.count,)
     if no_value:
         counts = (0,) * (len(bounds) + 1)
     histogram.check(counts, bounds, 0 if no_value else message.count, message.sum)
+    if bounds and bounds[-1] == math.inf:
+        # The last bucket is above its own bound then: it must be empty, and the one before it has no upper bound.
+        bounds, counts = bounds[:-1], (*counts[:-2], counts[-2] + counts[-1])
     return _point(message, message.sum, counts, bounds, no_value=no_value)
 
 

@@ -13,7 +13,6 @@ other reader (a person with curl, a browser) is no scraper, and sees everything 
 
 import collections
 import dataclasses
-import statistics
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -28,6 +27,9 @@ _USER_AGENT: Final = "Prometheus/"
 _DEFAULT_INTERVAL: Final = 60 * SECOND
 _MISSED: Final = 3
 _GAPS: Final = 5
+
+# Two scrapes can follow each other closely, after a reload say; no scraper is given up for that.
+_MINIMUM_INTERVAL: Final = 5 * SECOND
 
 # The longest that a stream is shown at 0. A Prometheus that comes more rarely than this marks every series stale in
 # between (its lookback is five minutes), so nothing could be computed from what it stores.
@@ -67,8 +69,8 @@ class Scraper:
 
     def is_live(self, now: int) -> bool:
         """Whether it is still expected to come again."""
-        interval = int(statistics.median(self.gaps)) if self.gaps else _DEFAULT_INTERVAL
-        return now - self.last <= _MISSED * max(interval, SECOND)
+        interval = max(self.gaps) if self.gaps else _DEFAULT_INTERVAL
+        return now - self.last <= min(_MISSED * max(interval, _MINIMUM_INTERVAL), _HOLD)
 
 
 class Scrapers:

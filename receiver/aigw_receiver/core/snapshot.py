@@ -67,6 +67,7 @@ def load(store: Store, document: dict[str, Any], arrays: dict[str, Any], now: in
     for entry in document["sources"]:
         source = _load_source(entry, now)
         store.sources[source.identity] = source
+        store.show(source, live=not source.ended)
     for namespace, gateway, values in document["label_values"]:
         store.label_values.setdefault((namespace, gateway), LabelValues()).restore(values)
     for *who, time in document["forgotten"]:

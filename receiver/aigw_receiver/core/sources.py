@@ -53,6 +53,8 @@ class Source:
     """when the last pod of this identity was heard before it was forgotten, 0 if there was none"""
     newest_birth: int = 0
     streams: int = 0
+    children: int = 0
+    """streams that have no series of their own (see `series.Rows`)"""
     ended: bool = False
     gaps: collections.deque[int] = dataclasses.field(default_factory=lambda: collections.deque(maxlen=_GAPS))
 

@@ -4,16 +4,17 @@ One thread at a time; the caller holds the lock, gives the time of arrival, and 
 """
 
 import collections
-import functools
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from aigw_receiver.core import batches, identity, naming, points, wire
-from aigw_receiver.core.limits import LabelValues, Limits
+from aigw_receiver.core import batches, decode, identity, naming, points, wire
+from aigw_receiver.core.decode import Metric
+from aigw_receiver.core.limits import OTHER, LabelValues, Limits
 from aigw_receiver.core.model import (
+    AttributeValue,
     DropReason,
     FamilyType,
     Identity,
@@ -28,11 +29,14 @@ from aigw_receiver.core.series import Family
 from aigw_receiver.core.sources import Expiry, Source
 from aigw_receiver.core.streams import Census, Located, StreamTable
 
-_KINDS: Final = tuple((kind, kind.value) for kind in Kind)
-_WITH_TEMPORALITY: Final = (Kind.SUM, Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM)
-
 # Identities of pods that were forgotten, for telling a pod that returns from a new one.
 _FORGOTTEN: Final = 10_000
+
+# Bytes of a resource up to which it is known again by them; a larger one is parsed each time.
+_MEMORABLE: Final = 16_384
+
+# Bytes of a metric's description that become its help text.
+_HELP_LENGTH: Final = 1024
 
 # Encodings of resources that are remembered for each pod that may be known; more only cost a parse.
 _ENCODINGS: Final = 4
@@ -60,6 +64,8 @@ class Store:
         self.label_values: dict[tuple[str, str], LabelValues] = {}
         self.forgotten: collections.OrderedDict[Identity, int] = collections.OrderedDict()
         self.next_number = 0
+        self.live: npt.NDArray[np.bool_] = np.zeros(64, np.bool_)
+        """by source number, whether the streams of the pod are shown"""
         self._sources_by_resource: dict[bytes, Source] = {}
 
     def export(self, body: bytes, now: int) -> Outcome:
@@ -67,14 +73,14 @@ class Store:
 
         Raises `wire.DecodeError` where the envelope cannot be parsed; then nothing was taken.
         """
-        request = wire.EnvelopeRequest.FromString(body)
         outcome = Outcome()
-        for resource_metrics in request.resource_metrics:
-            source = self._source(b"".join(resource_metrics.resource), now)
-            for scope_metrics in resource_metrics.scope_metrics:
-                scope = b"".join(scope_metrics.scope)
-                for metric in scope_metrics.metrics:
-                    self._observe_metric(source, scope, metric, now, outcome)
+        for resource, metrics in decode.read_request(body):
+            source = self._source(resource, now)
+            for metric in metrics:
+                if metric is None:
+                    outcome.reject(DropReason.MALFORMED_POINT, 1, "a metric that cannot be parsed")
+                elif metric.points:
+                    self._observe_metric(source, metric, now, outcome)
         return outcome
 
     def _source(self, resource: bytes, now: int) -> Source | None:
@@ -85,8 +91,16 @@ class Store:
             if source is None:
                 return None
         source.hear(now)
-        source.ended = False
+        if source.ended:
+            self.show(source, live=True)
         return source
+
+    def show(self, source: Source, *, live: bool) -> None:
+        """Let the streams of a pod enter the scrapes, or leave them."""
+        source.ended = not live
+        if source.number >= len(self.live):
+            self.live = np.concatenate((self.live, np.zeros(source.number + 1, np.bool_)))
+        self.live[source.number] = live
 
     def _meet(self, resource: bytes, now: int) -> Source | None:
         try:
@@ -94,6 +108,8 @@ class Store:
         except wire.DecodeError:
             pairs = ()
         who = identity.identify({key: naming.label_value(value) for key, value in pairs})
+        if max(len(who.namespace), len(who.name), len(who.pod)) > self.limits.name_length:
+            return None
         source = self.sources.get(who)
         if source is None:
             if len(self.sources) >= self.limits.pods:
@@ -101,40 +117,44 @@ class Store:
             source = Source(self.next_number, who, {}, now, now, now, now, self.forgotten.pop(who, 0))
             self.sources[who] = source
             self.next_number += 1
-        source.labels = naming.labels_of(pairs[: self.limits.labels])
+            self.show(source, live=True)
+        source.labels = self._target_labels(pairs)
+        if len(resource) > _MEMORABLE:
+            return source
         if len(self._sources_by_resource) >= _ENCODINGS * self.limits.pods:
             self._sources_by_resource.clear()
         self._sources_by_resource[resource] = source
         return source
 
-    def _observe_metric(self, source: Source | None, scope: bytes, metric: bytes, now: int, outcome: Outcome) -> None:
+    def _target_labels(self, pairs: tuple[tuple[str, AttributeValue], ...]) -> dict[str, str]:
+        """The labels of target_info: as many as a stream may have, and as long."""
+        limits = self.limits
+        labels = naming.labels_of([pair for pair in pairs if len(pair[0]) <= limits.name_length][: limits.labels])
+        return {name: value if len(value) <= limits.label_length else OTHER for name, value in labels.items()}
+
+    def _observe_metric(self, source: Source | None, metric: Metric, now: int, outcome: Outcome) -> None:
         """Count the data points of one metric: those on the fast path together, the others one by one.
 
         Where two of them belong to one stream, they are counted in the order in which they stand.
         """
-        try:
-            header, description, data = _read_metric(scope, metric)
-        except wire.DecodeError:
-            outcome.reject(DropReason.MALFORMED_POINT, 1, "a metric that cannot be parsed")
-            return
-        if header is None or not data:
-            return
+        header, description, data = metric
         table = self.table(source, header, description)
         if isinstance(table, DropReason):
-            outcome.reject(table, len(data), header.name.decode(errors="replace"))
+            outcome.reject(table, len(data), header.name[: self.limits.name_length].decode(errors="replace"))
             return
-        batch, left = batches.recognise(table, data) if batches.can_batch(table) else (None, data)
+        batch, left = batches.recognise(table, data)
+        if batch is not None and not left and batches.count(table, batch, now, outcome):
+            return
         located = self._locate(table, left, now, outcome)
         if batch is not None:
             rows = set(batch.found)
             apart = not any(found.row in rows and found.rows is table.rows for _, found in located)
-            if not (apart and batches.count(table, batch, now, outcome)):
+            if not (left and apart and batches.count(table, batch, now, outcome)):
                 order = {id(point): place for place, point in enumerate(data)}
                 located += self._locate(table, batch.points, now, outcome)
                 located.sort(key=lambda item: order[id(item[0])])
         self._count(table, located, now, outcome)
-        if left:
-            self._keep(table)
+        self._keep(table)
 
     def _locate(self, table: StreamTable, data: list[bytes], now: int, outcome: Outcome) -> list[tuple[bytes, Located]]:
         """Read data points by the full parser and find their streams; those that cannot be taken end here."""
@@ -154,10 +174,9 @@ class Store:
 
     def _count(self, table: StreamTable, located: list[tuple[bytes, Located]], now: int, outcome: Outcome) -> None:
         """Count data points one by one, and remember how their streams spell them."""
-        fast = batches.can_batch(table)
         for point, found in located:
             try:
-                if table.count(found, now, outcome) and fast:
+                if table.count(found, now, outcome):
                     batches.learn(table, point, found.row)
             except PointError as error:
                 outcome.reject(error.reason, 1, table.metric)
@@ -169,19 +188,29 @@ class Store:
         table = self.tables.get((source.number, header))
         if table is not None:
             return table
+        if max(len(header.name), len(header.unit)) > self.limits.name_length:
+            return DropReason.NAME_TOO_LONG
         metric = header.name.decode(errors="replace")
         if not naming.is_admitted(metric, self.admit):
             return DropReason.METRIC_NOT_ADMITTED
         if header.kind is Kind.SUMMARY:
             return DropReason.UNSUPPORTED_TYPE
-        if header.kind in _WITH_TEMPORALITY and header.temporality not in (Temporality.DELTA, Temporality.CUMULATIVE):
+        if header.kind in decode.WITH_TEMPORALITY and header.temporality not in (
+            Temporality.DELTA,
+            Temporality.CUMULATIVE,
+        ):
             return DropReason.UNSPECIFIED_TEMPORALITY
         name = naming.family_name(
-            metric, header.unit.decode(errors="replace"), description.decode(errors="replace"), _family_type(header)
+            metric,
+            header.unit.decode(errors="replace"),
+            description[:_HELP_LENGTH].decode(errors="replace"),
+            _family_type(header),
         )
         family = self.families.get(name.name) or Family(name)
-        if family.name.type is not name.type or any(
-            self._family_that_writes(sample) not in (None, family) for sample in family.sample_names()
+        if (
+            name.name in naming.OUR_FAMILIES
+            or family.name.type is not name.type
+            or any(self._family_that_writes(sample) not in (None, family) for sample in family.sample_names())
         ):
             return DropReason.TYPE_CONFLICT
         gateway = (source.identity.namespace, source.identity.name)
@@ -215,7 +244,7 @@ class Store:
             elif source.is_silent(now, self.expiry) and self.scrapers.have_all_seen(
                 source.last_change, source.newest_birth, now
             ):
-                source.ended = True
+                self.show(source, live=False)
                 ended.append(source.identity)
         return ended
 
@@ -223,6 +252,8 @@ class Store:
         for family in self.families.values():
             for rows in family.layouts.values():
                 self.census.streams -= rows.release_owned(source.number)
+            family.layouts = {bounds: rows for bounds, rows in family.layouts.items() if rows.index}
+        self.families = {name: family for name, family in self.families.items() if family.layouts}
         self.tables = {key: table for key, table in self.tables.items() if table.source is not source}
         self._sources_by_resource = {key: one for key, one in self._sources_by_resource.items() if one is not source}
         del self.sources[source.identity]
@@ -233,55 +264,9 @@ class Store:
         if len(self.forgotten) > _FORGOTTEN:
             self.forgotten.popitem(last=False)
 
-    def live_owners(self) -> npt.NDArray[np.bool_]:
-        """By source number, whether its streams are shown."""
-        live = np.zeros(self.next_number, np.bool_)
-        live[[source.number for source in self.sources.values() if not source.ended]] = True
-        return live
-
     def live_sources(self) -> Iterator[Source]:
         """The pods whose streams are shown."""
         return (source for source in self.sources.values() if not source.ended)
-
-
-def _read_metric(scope: bytes, data: bytes) -> tuple[MetricHeader | None, bytes, list[bytes]]:
-    """The header, description and data points of one `Metric`; the header is None where it holds no data.
-
-    `Metric.data` is a oneof, of which the last on the wire counts; the envelope does not know which that was, so a
-    metric with more than one goes through the full parser.
-    """
-    metric = wire.EnvelopeMetric.FromString(data)
-    kinds = [item for item in _KINDS if metric.HasField(item[1])]
-    if not kinds:
-        return None, b"", []
-    kind, field = kinds[0]
-    holder: Any = getattr(metric, field)
-    found = list(holder.data_points)
-    if len(kinds) > 1:
-        metric = wire.Metric.FromString(data)
-        kind = Kind(metric.WhichOneof("data"))
-        holder = getattr(metric, kind.value)
-        found = [point.SerializeToString() for point in holder.data_points]
-    temporality = holder.aggregation_temporality if kind in _WITH_TEMPORALITY else 0
-    monotonic = holder.is_monotonic if kind is Kind.SUM else False
-    return (
-        MetricHeader(_canonical_scope(scope), metric.name, metric.unit, kind, temporality, monotonic),
-        metric.description,
-        found,
-    )
-
-
-@functools.lru_cache(maxsize=1024)
-def _canonical_scope(scope: bytes) -> bytes:
-    """One spelling for each scope, whatever the order of its fields; what cannot be parsed stays as it is."""
-    try:
-        message = wire.InstrumentationScope.FromString(scope)
-    except wire.DecodeError:
-        return scope
-    pairs, _ = points.read_attributes(message.attributes)
-    return repr((message.name, message.version, sorted(pairs, key=lambda item: item[0]))).encode(
-        errors="surrogateescape"
-    )
 
 
 def _family_type(header: MetricHeader) -> FamilyType:

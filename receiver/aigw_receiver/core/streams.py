@@ -21,7 +21,7 @@ from aigw_receiver.core.model import (
     Temporality,
 )
 from aigw_receiver.core.scrapers import Scrapers
-from aigw_receiver.core.series import NO_FINGERPRINT, Family, Rows
+from aigw_receiver.core.series import NO_FINGERPRINT, TIME, Family, Rows
 from aigw_receiver.core.sources import Source, is_new_stream
 
 
@@ -60,6 +60,8 @@ class StreamTable:
     scrapers: Scrapers
     rows: Rows | None = None
     known: dict[bytes, int] = dataclasses.field(default_factory=dict)
+    newest: int = 0
+    """the end of the latest interval that any stream in `rows` has had"""
     spelling: layouts.Spelling = layouts.Spelling()
     """how the points of `known` are spelled, all alike (see `batches`)"""
 
@@ -71,6 +73,8 @@ class StreamTable:
         """
         if self.family.name.type is FamilyType.COUNTER and point.value < 0:
             raise PointError(DropReason.NEGATIVE_INCREMENT)
+        if any(len(key) > self.limits.name_length for key, _ in point.attributes):
+            raise PointError(DropReason.NAME_TOO_LONG)
         labels = naming.labels_of(point.attributes)
         folded = self.label_values.fold(labels, self.limits, outcome, self.metric)
         if point.invalid_utf8:
@@ -115,6 +119,7 @@ class StreamTable:
             accumulate.observe_cumulative(rows, row, point, outcome, known_since=self.census.known_since)
         outcome.accepted += 1
         self.source.last_change = now
+        self.newest = max(self.newest, int(rows.state[row, TIME]))
         if rows.parent[row] >= 0:
             return False
         rows.visible[row] = True
@@ -124,7 +129,11 @@ class StreamTable:
         """The row of a stream whose labels are another stream's as well."""
         child = rows.children.get((parent, fingerprint))
         if child is None:
+            # A flood of folded values must leave room for streams that have a series of their own.
+            if 2 * self.source.children >= self.limits.streams_per_pod:
+                raise PointError(DropReason.STREAM_LIMIT)
             self._count_stream()
+            self.source.children += 1
             child = rows.add(None, fingerprint, owner=self.source.number, parent=parent)
         return child
 

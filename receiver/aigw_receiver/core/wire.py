@@ -60,13 +60,17 @@ def _envelope_schema() -> descriptor_pb2.FileDescriptorProto:
     """
     file = descriptor_pb2.FileDescriptorProto(name="aigw/envelope.proto", package="aigw.envelope", syntax="proto3")
 
-    def add(name: str, *fields: tuple[str, int, int, bool, str]) -> None:
+    def add(name: str, *fields: tuple[str, int, int, bool, str], oneof: str = "") -> None:
         schema = file.message_type.add(name=name)
+        if oneof:
+            schema.oneof_decl.add(name=oneof)
         for field_name, number, kind, repeated, type_name in fields:
             label = _FIELD.LABEL_REPEATED if repeated else _FIELD.LABEL_OPTIONAL
             field = schema.field.add(name=field_name, number=number, label=label, type=kind)
             if type_name:
                 field.type_name = f".{_ENVELOPE}{type_name}"
+            if oneof and kind == _FIELD.TYPE_MESSAGE:
+                field.oneof_index = 0
 
     one, many = False, True
     data = ("data_points", 1, _FIELD.TYPE_BYTES, many, "")
@@ -79,6 +83,7 @@ def _envelope_schema() -> descriptor_pb2.FileDescriptorProto:
         ("description", 2, _FIELD.TYPE_BYTES, one, ""),
         ("unit", 3, _FIELD.TYPE_BYTES, one, ""),
         *((name, number, _FIELD.TYPE_MESSAGE, one, "Data") for name, number in kinds),
+        oneof="data",
     )
     add("ScopeMetrics", ("scope", 1, _FIELD.TYPE_BYTES, many, ""), ("metrics", 2, _FIELD.TYPE_BYTES, many, ""))
     add(
@@ -107,7 +112,6 @@ def _message(name: str) -> Any:
 
 EnvelopeRequest: Final = _message(_ENVELOPE + "Request")
 EnvelopeMetric: Final = _message(_ENVELOPE + "Metric")
-Metric: Final = _message(_METRICS + "Metric")
 NumberDataPoint: Final = _message(_METRICS + "NumberDataPoint")
 HistogramDataPoint: Final = _message(_METRICS + "HistogramDataPoint")
 ExponentialHistogramDataPoint: Final = _message(_METRICS + "ExponentialHistogramDataPoint")

@@ -1,7 +1,7 @@
 """Keeps what was taken in over a restart: a snapshot of the store, and a journal of everything since.
 
     DIRECTORY/snapshot-N.npz    the store before the first record of journal N
-    DIRECTORY/journal-N.bin     records: kind (1 byte), time (8), length (4), checksum of these (4), body, end (1 byte)
+    DIRECTORY/journal-N.bin     records: kind (1 byte), time (8), length of the body (4), checksum of all else (4), body
 
 A record is written before the export is acknowledged, and handed to the operating system, so that it outlives the
 process but not a machine that fails (no fsync for each export; a snapshot is synced). A record that was cut off by a
@@ -31,7 +31,6 @@ _log: Final = logging.getLogger(__name__)
 
 _HEAD: Final = struct.Struct("<BQI")
 _CHECKSUM: Final = struct.Struct("<I")
-_END: Final = b"\n"
 _EXPORT, _SCRAPE, _OPENING = 1, 2, 3
 _DOCUMENT: Final = "document"
 
@@ -110,21 +109,21 @@ class Journal:
 
     def _append(self, kind: int, body: bytes, now: int) -> None:
         head = _HEAD.pack(kind, now, len(body))
-        parts = (head, _CHECKSUM.pack(zlib.crc32(head)), body, _END)
+        parts = (head, _CHECKSUM.pack(zlib.crc32(body, zlib.crc32(head))), body)
         size = sum(map(len, parts))
         try:
             if os.writev(self._file, parts) != size:
                 raise OSError(None, "the disk is full")  # noqa: TRY301
         except OSError:
             os.ftruncate(self._file, self._size)
+            os.lseek(self._file, self._size, os.SEEK_SET)
             raise
         self._size += size
         self._telemetry.journal_bytes.set(self._size)
 
     def _begin_journal(self) -> None:
         """The next journal. What comes before it is kept until a snapshot says the same."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
-        file = os.open(self._path("journal", self._number + 1, "bin"), flags, 0o600)
+        file = _open_private(self._path("journal", self._number + 1, "bin"))
         if self._file >= 0:
             os.close(self._file)
         self._number, self._file, self._size = self._number + 1, file, 0
@@ -133,7 +132,7 @@ class Journal:
         """Write the state before journal `number`, then remove what is older. A failure loses nothing: all is kept."""
         temporary = self._path("snapshot", number, "tmp")
         try:
-            with temporary.open("wb") as file:
+            with os.fdopen(_open_private(temporary), "wb") as file:
                 text = np.frombuffer(json.dumps(document).encode(), np.uint8)
                 np.savez(file, allow_pickle=False, **{_DOCUMENT: text}, **arrays)
                 file.flush()
@@ -198,7 +197,13 @@ class Journal:
         return self._directory / f"{kind}-{number}.{suffix}"
 
     def _numbers(self, pattern: str) -> list[int]:
-        return sorted(int(path.stem.partition("-")[2]) for path in self._directory.glob(pattern))
+        numbers = (path.stem.partition("-")[2] for path in self._directory.glob(pattern))
+        return sorted(int(number) for number in numbers if number.isdecimal())
+
+
+def _open_private(path: Path) -> int:
+    """A new file that nobody else may read: what is kept holds the names of models and pods."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
 
 
 def _records(data: bytes) -> Iterator[tuple[int, int, bytes]]:
@@ -209,9 +214,9 @@ def _records(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         head = data[position : position + _HEAD.size]
         (checksum,) = _CHECKSUM.unpack_from(data, position + _HEAD.size)
         kind, time, length = _HEAD.unpack(head)
-        end = position + start + length
-        if checksum != zlib.crc32(head) or data[end : end + 1] != _END:
+        body = data[position + start : position + start + length]
+        if checksum != zlib.crc32(body, zlib.crc32(head)):
             _log.warning("the journal ends within a record", extra={"position": position})
             return
-        yield kind, time, data[position + start : end]
-        position = end + 1
+        yield kind, time, body
+        position += start + length
