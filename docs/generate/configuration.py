@@ -48,7 +48,15 @@ def rows(kind: Any, path: str) -> Iterator[str]:
 
 def page() -> str:
     """The whole page."""
-    lines = [HEAD, "## Keys", "", "| key | default | meaning |", "| --- | --- | --- |", *rows(settings.Settings, ""), ""]
+    lines = [
+        HEAD,
+        "## Keys",
+        "",
+        "| key | default | meaning |",
+        "| --- | --- | --- |",
+        *rows(settings.Settings, ""),
+        "",
+    ]
     lines.append(OVERRIDES.rstrip())
     for path in settings.OVERRIDES:
         name = path.rpartition(".")[2]

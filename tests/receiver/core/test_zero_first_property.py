@@ -137,8 +137,8 @@ class _World:
         if scraper.connection is None:
             scraper.connection = next(self.connections)
         if scraper.not_new is None:
-            shown = {key for other in self.scrapers for earlier in other.history for key in earlier}
-            scraper.not_new = self.old | shown
+            to_others = {key for other in self.scrapers for earlier in other.history for key in earlier}
+            scraper.not_new = self.old | to_others
         known = self.store.scrapers.begin(scraper.name, scraper.connection, self.now)
         self.store.scrapers.open(self.now)
         mark, newest = self.store.scrapers.opened, self.store.census.newest
