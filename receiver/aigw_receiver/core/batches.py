@@ -1,28 +1,34 @@
-"""The fast path: all data points of a metric at once, where their bytes are known by heart and their course is normal.
+"""The fast path: all points of a request at once, where their bytes are known by heart and their course is normal.
 
 `layouts` tells which bytes of a point name its stream. Once the full parser has read a point and found its row, `learn`
-keeps them; from then on `recognise` reads and checks the numbers of all such points together, and `count` counts them.
-Whatever is not proven is left to the full parser, and so are all points of a metric of which any is out of the normal
-course of its stream: a reset, a duplicate, a late one, two points of one stream.
+keeps them; from then on `recognise` proves the bytes of such points, metric by metric, and `count` reads, checks and
+counts the numbers of all metrics of a request together. Whatever is not proven is left to the full parser, and so are
+all points of a metric of which any is out of the normal course of its stream: a reset, a duplicate, a late one.
 
-Batches are small, so what counts is the number of calls: a search for a zero byte in the bytes of an array of booleans
-stands for `.all()`, a bitwise or for `.max()`; each costs a fraction of it (measured).
+A request holds a few points of each of a few metrics, so what counts is the number of calls into numpy, not their
+size: hence one array for all metrics, and a search for a zero byte in the bytes of an array of booleans where one would
+write `.all()` (measured).
 """
 
 import array
 import dataclasses
 import math
-import struct
+from collections.abc import Sequence
 from typing import Final, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from aigw_receiver.core import layouts
-from aigw_receiver.core.layouts import FIXED, NUMBER_HEADER
+from aigw_receiver.core.layouts import FIXED, NUMBER_HEADER, Layout
 from aigw_receiver.core.model import EXACT_LIMIT, FamilyType, Kind, Outcome, Temporality
 from aigw_receiver.core.series import COUNTS, PREVIOUS_START, START, TIME, VALUE, Rows
 from aigw_receiver.core.streams import StreamTable
+
+_State = npt.NDArray[np.uint64]
+
+# Where a batch keeps the count of a histogram until it has been compared with the buckets; a row has no such column.
+_COUNT: Final = PREVIOUS_START
 
 # How many spellings one stream may have on average (permuted attributes, say) before no more are learnt.
 _MAX_SPELLINGS: Final = 4
@@ -31,11 +37,8 @@ _MAX_SPELLINGS: Final = 4
 # Below it no sum of buckets, and no total of ten thousand exports, leaves the range in which a float is exact.
 _BUCKET_LIMIT: Final = 1 << 39
 
-_INTERVAL: Final = struct.Struct("<xQxQ")
-
 # A False among the bytes of booleans.
 _NO: Final = b"\0"
-
 
 _KINDS: Final = (Kind.HISTOGRAM, Kind.SUM)
 
@@ -65,29 +68,56 @@ def learn(table: StreamTable, point: bytes, row: int) -> None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Batch:
-    """Points that were recognised: the bytes they came as, their rows, and what they say as rows of `Rows.state`."""
+    """Points of one metric whose bytes are proven, and the rows of their streams.
 
+    `joined` holds their fixed fields, one after the other: headers of `layout`, or of numbers with `tag`.
+    """
+
+    table: StreamTable
+    rows: Rows
     points: list[bytes]
     found: list[int]
-    state: npt.NDArray[np.uint64]
-    interval: tuple[int, int] | None = None
-    """start and time, if all points have the same"""
+    joined: bytes
+    layout: Layout | None
+    tag: int = 0
+
+    @property
+    def is_delta(self) -> bool:
+        """Whether the points are increments."""
+        return self.table.header.temporality == Temporality.DELTA
+
+    def read_into(self, state: _State) -> None:
+        """Write the numbers of the points as rows of `Rows.state`, with the count of a histogram at _COUNT."""
+        size = len(self.found)
+        if self.layout is not None:
+            fixed = self.layout.fixed_fields(self.joined, size)
+            state[:, : _COUNT + 1] = fixed[:, :3]
+            state[:, VALUE] = fixed[:, 3]
+            state[:, COUNTS : self.layout.width] = self.layout.counts(self.joined, size)
+            return
+        fields: _State = np.ndarray((size, 3), "<u8", self.joined, 1, (NUMBER_HEADER, FIXED))
+        state[:, :_COUNT] = fields[:, :2]
+        state[:, VALUE] = fields[:, 2]
+        if self.tag == layouts.AS_INT_TAG:
+            state[:, VALUE].view(np.float64)[:] = state[:, VALUE].view(np.int64)
 
 
 def recognise(table: StreamTable, points: list[bytes]) -> tuple[Batch | None, list[bytes]]:
-    """Those of `points` that are proven and sound, and those that are left. Nothing is counted yet."""
+    """Those of `points` whose bytes are proven, and those that are left. Nothing is counted yet."""
     rows = table.rows
     if not table.known or rows is None:
         return None, points
-    read = _read_numbers if table.header.kind is Kind.SUM else _read_histograms
+    prove = _prove_numbers if table.header.kind is Kind.SUM else _prove_histograms
     try:
-        batch, left = read(table, rows, points)
+        batch, left = prove(table, rows, points)
     except IndexError:  # a point too short to have what was looked for at its end
         return None, points
-    return (batch, left) if batch is not None else (None, points)
+    if batch is None or len(set(batch.found)) != len(batch.found):
+        return None, points
+    return batch, left
 
 
-def _read_histograms(table: StreamTable, rows: Rows, points: list[bytes]) -> tuple[Batch | None, list[bytes]]:
+def _prove_histograms(table: StreamTable, rows: Rows, points: list[bytes]) -> tuple[Batch | None, list[bytes]]:
     layout = layouts.layout_of(rows.bounds or ())
     length, get, left = layout.length, table.known.get, list[bytes]()
     if table.spelling.has_extremes:
@@ -100,24 +130,10 @@ def _read_histograms(table: StreamTable, rows: Rows, points: list[bytes]) -> tup
     joined = b"".join([point[:length] for point in points])
     if not size or len(joined) != length * size or not layout.holds_for(joined, size):
         return None, left
-    state = np.empty((size, layout.width), np.uint64)
-    fixed = layout.fixed_fields(joined, size)
-    state[:, :PREVIOUS_START] = fixed[:, :2]
-    state[:, VALUE] = fixed[:, 3]
-    counts = state[:, COUNTS:]
-    counts[:] = layout.counts(joined, size)
-    sound = (
-        np.add.reduce(counts, axis=1).tobytes() == fixed[:, 2].tobytes()
-        and np.bitwise_or.reduce(counts, axis=None) < _BUCKET_LIMIT
-        and math.isfinite(sum(state[:, VALUE].view(np.float64).tolist()))
-    )
-    if not sound:
-        return None, left
-    shared = layout.interval(joined, size)
-    return Batch(points, cast("list[int]", found), state, _INTERVAL.unpack(shared) if shared else None), left
+    return Batch(table, rows, points, cast("list[int]", found), joined, layout), left
 
 
-def _read_numbers(table: StreamTable, _rows: Rows, points: list[bytes]) -> tuple[Batch | None, list[bytes]]:
+def _prove_numbers(table: StreamTable, rows: Rows, points: list[bytes]) -> tuple[Batch | None, list[bytes]]:
     get, left, last = table.known.get, list[bytes](), table.spelling.value_last
     found = [get(point[18:-9]) for point in points] if last else [get(point[27:]) for point in points]
     if None in found:
@@ -127,19 +143,10 @@ def _read_numbers(table: StreamTable, _rows: Rows, points: list[bytes]) -> tuple
     if not size or len(joined) != NUMBER_HEADER * size:
         return None, left
     tag = joined[2 * FIXED]
-    if tag not in layouts.NUMBER_TAGS or not layouts.columns_hold(
-        joined, NUMBER_HEADER, size, layouts.NUMBER_TAGS[tag]
-    ):
+    columns = layouts.NUMBER_TAGS.get(tag)
+    if columns is None or not layouts.columns_hold(joined, NUMBER_HEADER, size, columns):
         return None, left
-    fields: npt.NDArray[np.uint64] = np.ndarray((size, 3), "<u8", joined, 1, (NUMBER_HEADER, FIXED))
-    state = np.empty((size, COUNTS), np.uint64)
-    state[:, :PREVIOUS_START] = fields[:, :2]
-    state[:, VALUE] = fields[:, 2]
-    values = state[:, VALUE].view(np.float64)
-    if tag == layouts.AS_INT_TAG:
-        values[:] = state[:, VALUE].view(np.int64)
-    sound = _NO not in ((values >= 0) & (values < EXACT_LIMIT)).tobytes()
-    return Batch(points, cast("list[int]", found), state) if sound else None, left
+    return Batch(table, rows, points, cast("list[int]", found), joined, None, tag), left
 
 
 def _second_look(
@@ -162,51 +169,84 @@ def _second_look(
     return rows, hits, left
 
 
-def count(table: StreamTable, batch: Batch, now: int, outcome: Outcome) -> bool:
-    """Count a batch if every point is in the normal course of its stream, and no stream has two; else nothing."""
-    rows, size = table.rows, len(batch.found)
-    if rows is None or len(set(batch.found)) != size:
+def count(pending: Sequence[Batch], now: int, outcome: Outcome) -> list[Batch]:
+    """Count batches of different tables; answers those in which a point is unsound or out of its normal course.
+
+    All are read, checked and counted together; only where that fails, each on its own.
+    """
+    if _count_together(pending, now, outcome):
+        return []
+    if len(pending) == 1:
+        return list(pending)
+    return [batch for batch in pending if not _count_together((batch,), now, outcome)]
+
+
+def _count_together(pending: Sequence[Batch], now: int, outcome: Outcome) -> bool:
+    """Count batches if all of their points are sound and in their normal course; else count nothing."""
+    ordered = sorted(pending, key=_is_cumulative)
+    total = sum([len(batch.found) for batch in ordered])
+    state = np.zeros((total, max([batch.rows.state.shape[1] for batch in ordered])), np.uint64)
+    old = np.zeros_like(state)
+    places = []
+    begin = deltas = 0
+    for batch in ordered:
+        end = begin + len(batch.found)
+        at = np.frombuffer(array.array("q", batch.found), np.int64)
+        batch.read_into(state[begin:end])
+        old[begin:end, : batch.rows.state.shape[1]] = batch.rows.state.take(at, axis=0)
+        places.append((batch, at, begin, end))
+        begin = end
+        deltas += len(batch.found) * batch.is_delta
+    if not _are_sound(state, places) or not _are_normal(state, old, places, deltas):
         return False
-    at = np.frombuffer(array.array("q", batch.found), np.int64)
-    old, new = rows.state.take(at, axis=0), batch.state
-    if table.header.temporality == Temporality.DELTA:
-        if not _continues(table, batch, old):
-            return False
-        new[:, COUNTS:] += old[:, COUNTS:]
-        values = new[:, VALUE].view(np.float64)
-        values += old[:, VALUE].view(np.float64)
-    elif not _repeats(batch, old):
-        return False
-    new[:, PREVIOUS_START:VALUE] = old[:, :PREVIOUS_START]
-    rows.state[at] = new
-    table.newest = max(table.newest, batch.interval[1] if batch.interval else int(new[:, TIME].max()))
-    outcome.fast += size
-    outcome.accepted += size
-    table.source.last_change = now
+    state[:deltas, COUNTS:] += old[:deltas, COUNTS:]
+    values = state[:deltas, VALUE].view(np.float64)
+    values += old[:deltas, VALUE].view(np.float64)
+    state[:, PREVIOUS_START:VALUE] = old[:, :PREVIOUS_START]
+    for batch, at, first, last in places:
+        batch.rows.state[at] = state[first:last, : batch.rows.state.shape[1]]
+        batch.table.source.last_change = now
+    outcome.fast += total
+    outcome.accepted += total
     return True
 
 
-def _continues(table: StreamTable, batch: Batch, old: npt.NDArray[np.uint64]) -> bool:
-    """Whether every delta point begins where the last one of its stream ended, or later.
-
-    Where all points have one interval, and it begins after all that the table has seen, no row needs to be looked at.
-    """
-    if batch.interval is not None and batch.interval[0] >= table.newest:
-        return batch.interval[1] > batch.interval[0]
-    start, time = batch.state[:, START], batch.state[:, TIME]
-    return _NO not in ((start >= old[:, TIME]) & (time > start)).tobytes()
+_Places = list[tuple[Batch, npt.NDArray[np.int64], int, int]]
 
 
-def _repeats(batch: Batch, old: npt.NDArray[np.uint64]) -> bool:
-    """Whether every cumulative point is of the same run as the last one of its stream, newer, and has not fallen."""
-    new = batch.state
-    if batch.interval is not None:
-        start, time = batch.interval
-        normal = (old[:, START] == start) & (old[:, TIME] < time)
-    else:
-        normal = (old[:, START] == new[:, START]) & (old[:, TIME] < new[:, TIME]) & (new[:, START] > 0)
-    if _NO in normal.tobytes() or (batch.interval is not None and not batch.interval[0]):
+def _is_cumulative(batch: Batch) -> bool:
+    return not batch.is_delta
+
+
+def _are_sound(state: _State, places: _Places) -> bool:
+    """Whether the numbers are such as the full parser would take."""
+    counts = state[:, COUNTS:]
+    values = state[:, VALUE].view(np.float64).tolist()
+    if np.add.reduce(counts, axis=1).tobytes() != state[:, _COUNT].tobytes():
         return False
-    if new.shape[1] > COUNTS:
-        return _NO not in (new[:, COUNTS:] >= old[:, COUNTS:]).tobytes()
-    return _NO not in (new[:, VALUE].view(np.float64) >= old[:, VALUE].view(np.float64)).tobytes()
+    if not math.isfinite(sum(values)):
+        return False
+    if counts.shape[1] and np.bitwise_or.reduce(counts, axis=None) >= _BUCKET_LIMIT:
+        return False
+    numbers = [values[begin:end] for batch, _, begin, end in places if batch.layout is None]
+    return all(min(some) >= 0 and max(some) < EXACT_LIMIT for some in numbers)
+
+
+def _are_normal(state: _State, old: _State, places: _Places, deltas: int) -> bool:
+    """Whether every point continues its stream: the first `deltas` rows by what was added, the others by what is."""
+    start, time = state[:, START], state[:, TIME]
+    if deltas and _NO in ((start >= old[:, TIME]) & (time > start))[:deltas].tobytes():
+        return False
+    if deltas == len(state):
+        return True
+    same_run = (start == old[:, START]) & (start > 0)
+    if _NO in (same_run & (time > old[:, TIME]))[deltas:].tobytes():
+        return False
+    if _NO in (state[deltas:, COUNTS:] >= old[deltas:, COUNTS:]).tobytes():
+        return False
+    values, before = state[:, VALUE].view(np.float64), old[:, VALUE].view(np.float64)
+    return not any(
+        _NO in (values[begin:end] >= before[begin:end]).tobytes()
+        for batch, _, begin, end in places
+        if batch.layout is None and not batch.is_delta
+    )

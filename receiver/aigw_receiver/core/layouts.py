@@ -65,12 +65,6 @@ class Layout:
     """the bounds as they are written, at the end of the header"""
     bounds_dtype: np.dtype[Any]
 
-    def interval(self, joined: bytes, size: int) -> bytes | None:
-        """The start and time, with their tags, of `size` headers, joined, if all have the same."""
-        first = joined[: 2 * FIXED]
-        starts: npt.NDArray[Any] = np.ndarray((size,), _INTERVAL, joined, 0, (self.length,))
-        return first if starts.tobytes() == first * size else None
-
     def holds_for(self, joined: bytes, size: int) -> bool:
         """Whether `size` headers, joined, have the unchanging bytes at their places."""
         if not columns_hold(joined, self.length, size, self.columns):
@@ -89,7 +83,6 @@ class Layout:
 
 
 _U64: Final = np.dtype("<u8")
-_INTERVAL: Final = np.dtype(f"V{2 * FIXED}")
 
 
 @functools.lru_cache(maxsize=256)

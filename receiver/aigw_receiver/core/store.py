@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aigw_receiver.core import batches, decode, identity, naming, points, wire
+from aigw_receiver.core.batches import Batch
 from aigw_receiver.core.decode import Metric
 from aigw_receiver.core.limits import OTHER, LabelValues, Limits
 from aigw_receiver.core.model import (
@@ -74,13 +75,15 @@ class Store:
         Raises `wire.DecodeError` where the envelope cannot be parsed; then nothing was taken.
         """
         outcome = Outcome()
+        pending: dict[int, Batch] = {}
         for resource, metrics in decode.read_request(body):
             source = self._source(resource, now)
             for metric in metrics:
                 if metric is None:
                     outcome.reject(DropReason.MALFORMED_POINT, 1, "a metric that cannot be parsed")
                 elif metric.points:
-                    self._observe_metric(source, metric, now, outcome)
+                    self._observe_metric(source, metric, pending, now, outcome)
+        self._count_pending(pending, now, outcome)
         return outcome
 
     def _source(self, resource: bytes, now: int) -> Source | None:
@@ -132,29 +135,42 @@ class Store:
         labels = naming.labels_of([pair for pair in pairs if len(pair[0]) <= limits.name_length][: limits.labels])
         return {name: value if len(value) <= limits.label_length else OTHER for name, value in labels.items()}
 
-    def _observe_metric(self, source: Source | None, metric: Metric, now: int, outcome: Outcome) -> None:
-        """Count the data points of one metric: those on the fast path together, the others one by one.
+    def _observe_metric(
+        self, source: Source | None, metric: Metric, pending: dict[int, Batch], now: int, outcome: Outcome
+    ) -> None:
+        """Count the data points of one metric one by one, or leave them in `pending`, to be counted with others.
 
-        Where two of them belong to one stream, they are counted in the order in which they stand.
+        Points of one stream are counted in the order in which they stand, whichever way they take.
         """
         header, description, data = metric
         table = self.table(source, header, description)
         if isinstance(table, DropReason):
             outcome.reject(table, len(data), header.name[: self.limits.name_length].decode(errors="replace"))
             return
+        if id(table) in pending:
+            self._count_pending(pending, now, outcome)
         batch, left = batches.recognise(table, data)
-        if batch is not None and not left and batches.count(table, batch, now, outcome):
+        if batch is not None:
+            pending[id(table)] = batch
+        if not left:
             return
         located = self._locate(table, left, now, outcome)
         if batch is not None:
             rows = set(batch.found)
-            apart = not any(found.row in rows and found.rows is table.rows for _, found in located)
-            if not (left and apart and batches.count(table, batch, now, outcome)):
+            if any(found.row in rows and found.rows is table.rows for _, found in located):
+                del pending[id(table)]
                 order = {id(point): place for place, point in enumerate(data)}
                 located += self._locate(table, batch.points, now, outcome)
                 located.sort(key=lambda item: order[id(item[0])])
         self._count(table, located, now, outcome)
         self._keep(table)
+
+    def _count_pending(self, pending: dict[int, Batch], now: int, outcome: Outcome) -> None:
+        """Count the batches together; what is out of its normal course is counted point by point."""
+        if pending:
+            for batch in batches.count(list(pending.values()), now, outcome):
+                self._count(batch.table, self._locate(batch.table, batch.points, now, outcome), now, outcome)
+            pending.clear()
 
     def _locate(self, table: StreamTable, data: list[bytes], now: int, outcome: Outcome) -> list[tuple[bytes, Located]]:
         """Read data points by the full parser and find their streams; those that cannot be taken end here."""

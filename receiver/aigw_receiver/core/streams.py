@@ -21,7 +21,7 @@ from aigw_receiver.core.model import (
     Temporality,
 )
 from aigw_receiver.core.scrapers import Scrapers
-from aigw_receiver.core.series import NO_FINGERPRINT, TIME, Family, Rows
+from aigw_receiver.core.series import NO_FINGERPRINT, Family, Rows
 from aigw_receiver.core.sources import Source, is_new_stream
 
 
@@ -60,8 +60,6 @@ class StreamTable:
     scrapers: Scrapers
     rows: Rows | None = None
     known: dict[bytes, int] = dataclasses.field(default_factory=dict)
-    newest: int = 0
-    """the end of the latest interval that any stream in `rows` has had"""
     spelling: layouts.Spelling = layouts.Spelling()
     """how the points of `known` are spelled, all alike (see `batches`)"""
 
@@ -119,7 +117,6 @@ class StreamTable:
             accumulate.observe_cumulative(rows, row, point, outcome, known_since=self.census.known_since)
         outcome.accepted += 1
         self.source.last_change = now
-        self.newest = max(self.newest, int(rows.state[row, TIME]))
         if rows.parent[row] >= 0:
             return False
         rows.visible[row] = True
