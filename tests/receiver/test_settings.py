@@ -55,8 +55,8 @@ listen:
   telemetry: ":81"
 metrics:
   admit: [http.server.duration, "x.*"]
-limits: {streams: 1, streams_per_pod: 2, pods: 3, labels: 4, label_length: 5, label_values: 6,
-  grpc_message: 7KiB, http_body: 8}
+limits: {streams: 1, streams_per_pod: 2, pods: 3, labels: 4, label_length: 5, name_length: 6,
+  label_values: 9, grpc_message: 7KiB, http_body: 8}
 expiry: {missed_intervals: 2, default_interval: 1.5s, minimum_interval: 250ms, retention: 2h}
 journal: {size: 1 GiB}
 log: {level: debug}
@@ -71,8 +71,8 @@ data_dir: data
         loaded.listen.telemetry,
     )
     assert ("http.server.duration", "x.*") == loaded.metrics.admit
-    assert (1, 2, 3, 4, 5, 6, 7168, 8) == dataclasses.astuple(loaded.limits)
-    assert Limits(1, 2, 3, 4, 5, 6) == loaded.limits_of_streams()
+    assert (1, 2, 3, 4, 5, 6, 9, 7168, 8) == dataclasses.astuple(loaded.limits)
+    assert Limits(1, 2, 3, 4, 5, 6, 9) == loaded.limits_of_streams()
     assert Expiry(2, 1_500_000_000, 250_000_000, 7_200_000_000_000) == loaded.expiry_of_pods()
     assert (1 << 30, "debug", Path("data")) == (loaded.journal.size, loaded.log.level, loaded.data_dir)
 

@@ -11,10 +11,9 @@ write `.all()` (measured).
 """
 
 import array
-import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -66,8 +65,7 @@ def learn(table: StreamTable, point: bytes, row: int) -> None:
         table.known[key] = row
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Points of one metric whose bytes are proven, and the rows of their streams.
 
     `joined` holds their fixed fields, one after the other: headers of `layout`, or of numbers with `tag`.
@@ -79,12 +77,7 @@ class Batch:
     found: list[int]
     joined: bytes
     layout: Layout | None
-    tag: int = 0
-
-    @property
-    def is_delta(self) -> bool:
-        """Whether the points are increments."""
-        return self.table.header.temporality == Temporality.DELTA
+    tag: int
 
     def read_into(self, state: _State) -> None:
         """Write the numbers of the points as rows of `Rows.state`, with the count of a histogram at _COUNT."""
@@ -130,7 +123,7 @@ def _prove_histograms(table: StreamTable, rows: Rows, points: list[bytes]) -> tu
     joined = b"".join([point[:length] for point in points])
     if not size or len(joined) != length * size or not layout.holds_for(joined, size):
         return None, left
-    return Batch(table, rows, points, cast("list[int]", found), joined, layout), left
+    return Batch(table, rows, points, cast("list[int]", found), joined, layout, 0), left
 
 
 def _prove_numbers(table: StreamTable, rows: Rows, points: list[bytes]) -> tuple[Batch | None, list[bytes]]:
@@ -183,28 +176,32 @@ def count(pending: Sequence[Batch], now: int, outcome: Outcome) -> list[Batch]:
 
 def _count_together(pending: Sequence[Batch], now: int, outcome: Outcome) -> bool:
     """Count batches if all of their points are sound and in their normal course; else count nothing."""
-    ordered = sorted(pending, key=_is_cumulative)
+    ordered = sorted(pending, key=_temporality)
     total = sum([len(batch.found) for batch in ordered])
     state = np.zeros((total, max([batch.rows.state.shape[1] for batch in ordered])), np.uint64)
     old = np.zeros_like(state)
     places = []
     begin = deltas = 0
     for batch in ordered:
-        end = begin + len(batch.found)
+        rows_state, end = batch.rows.state, begin + len(batch.found)
         at = np.frombuffer(array.array("q", batch.found), np.int64)
         batch.read_into(state[begin:end])
-        old[begin:end, : batch.rows.state.shape[1]] = batch.rows.state.take(at, axis=0)
+        # The mode spares numpy a copy; no row is out of range.
+        rows_state.take(at, axis=0, out=old[begin:end, : rows_state.shape[1]], mode="clip")
         places.append((batch, at, begin, end))
         begin = end
-        deltas += len(batch.found) * batch.is_delta
+        if _temporality(batch) == _DELTA:
+            deltas = end
     if not _are_sound(state, places) or not _are_normal(state, old, places, deltas):
         return False
-    state[:deltas, COUNTS:] += old[:deltas, COUNTS:]
-    values = state[:deltas, VALUE].view(np.float64)
-    values += old[:deltas, VALUE].view(np.float64)
+    if deltas:
+        state[:deltas, COUNTS:] += old[:deltas, COUNTS:]
+        values = state[:deltas, VALUE].view(np.float64)
+        values += old[:deltas, VALUE].view(np.float64)
     state[:, PREVIOUS_START:VALUE] = old[:, :PREVIOUS_START]
     for batch, at, first, last in places:
-        batch.rows.state[at] = state[first:last, : batch.rows.state.shape[1]]
+        rows_state = batch.rows.state
+        rows_state[at] = state[first:last, : rows_state.shape[1]]
         batch.table.source.last_change = now
     outcome.fast += total
     outcome.accepted += total
@@ -212,10 +209,12 @@ def _count_together(pending: Sequence[Batch], now: int, outcome: Outcome) -> boo
 
 
 _Places = list[tuple[Batch, npt.NDArray[np.int64], int, int]]
+_DELTA: Final = int(Temporality.DELTA)
 
 
-def _is_cumulative(batch: Batch) -> bool:
-    return not batch.is_delta
+def _temporality(batch: Batch) -> int:
+    """Delta comes before cumulative: the number of the one is the smaller."""
+    return batch.table.header.temporality
 
 
 def _are_sound(state: _State, places: _Places) -> bool:
@@ -235,8 +234,10 @@ def _are_sound(state: _State, places: _Places) -> bool:
 def _are_normal(state: _State, old: _State, places: _Places, deltas: int) -> bool:
     """Whether every point continues its stream: the first `deltas` rows by what was added, the others by what is."""
     start, time = state[:, START], state[:, TIME]
-    if deltas and _NO in ((start >= old[:, TIME]) & (time > start))[:deltas].tobytes():
-        return False
+    if deltas:
+        begins, ends = start[:deltas], time[:deltas]
+        if _NO in ((begins >= old[:deltas, TIME]) & (ends > begins)).tobytes():
+            return False
     if deltas == len(state):
         return True
     same_run = (start == old[:, START]) & (start > 0)
@@ -248,5 +249,5 @@ def _are_normal(state: _State, old: _State, places: _Places, deltas: int) -> boo
     return not any(
         _NO in (values[begin:end] >= before[begin:end]).tobytes()
         for batch, _, begin, end in places
-        if batch.layout is None and not batch.is_delta
+        if batch.layout is None and begin >= deltas
     )

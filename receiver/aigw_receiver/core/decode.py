@@ -17,7 +17,7 @@ _KINDS: Final = {kind.value: kind for kind in Kind}
 _MEMORABLE: Final = 1024
 
 # Only these say a temporality: a gauge has none, and a summary is always cumulative.
-WITH_TEMPORALITY: Final = (Kind.SUM, Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM)
+WITH_TEMPORALITY: Final = frozenset({Kind.SUM, Kind.HISTOGRAM, Kind.EXPONENTIAL_HISTOGRAM})
 
 
 class Metric(NamedTuple):
@@ -34,26 +34,30 @@ def read_request(body: bytes) -> Iterator[tuple[bytes, Iterator[Metric | None]]]
     None stands for a metric whose bytes cannot be parsed; the others are not touched by that. Raises
     `wire.DecodeError`, before anything is given, where the envelope cannot be parsed.
     """
-    request = wire.EnvelopeRequest.FromString(body)
+    try:
+        request = wire.EnvelopeRequest.FromString(body)
+    except wire.DecodeError:
+        request = wire.LooseEnvelopeRequest.FromString(body)
     return ((b"".join(item.resource), _read_metrics(item.scope_metrics)) for item in request.resource_metrics)
 
 
 def _read_metrics(scopes: Any) -> Iterator[Metric | None]:
     for scope_metrics in scopes:
         scope = _canonical_scope(b"".join(scope_metrics.scope))
-        for data in scope_metrics.metrics:
+        for metric in scope_metrics.metrics:
             try:
-                yield _read_metric(scope, data)
+                parsed = wire.EnvelopeMetric.FromString(metric) if isinstance(metric, bytes) else metric
             except wire.DecodeError:
                 yield None
+            else:
+                yield _read_metric(scope, parsed)
 
 
-def _read_metric(scope: bytes, data: bytes) -> Metric:
+def _read_metric(scope: bytes, metric: Any) -> Metric:
     """One metric; without data it has no points, whatever its header says."""
-    metric = wire.EnvelopeMetric.FromString(data)
     field = metric.WhichOneof("data")
-    kind = _KINDS[field or Kind.GAUGE.value]
-    holder: Any = getattr(metric, kind.value)
+    kind = _KINDS[field or "gauge"]
+    holder = getattr(metric, kind)
     temporality = holder.aggregation_temporality if kind in WITH_TEMPORALITY else 0
     monotonic = kind is Kind.SUM and holder.is_monotonic
     header = MetricHeader(scope, metric.name, metric.unit, kind, temporality, monotonic)

@@ -60,18 +60,24 @@ class Layout:
     """columns of a row of `Rows.state` for these bounds"""
     buckets: int
     first_count: int
+    first_columns: Columns
+    """the tags before the count, which one look proves where all points have one interval"""
     columns: Columns
+    """the other tags before the bounds"""
     bounds: bytes
-    """the bounds as they are written, at the end of the header"""
+    """the bounds as they are written, with their tag and length, at the end of the header"""
     bounds_dtype: np.dtype[Any]
 
     def holds_for(self, joined: bytes, size: int) -> bool:
         """Whether `size` headers, joined, have the unchanging bytes at their places."""
-        if not columns_hold(joined, self.length, size, self.columns):
-            return False
         place = self.length - len(self.bounds)
         bounds: npt.NDArray[Any] = np.ndarray((size,), self.bounds_dtype, joined, place, (self.length,))
-        return bounds.tobytes() == self.bounds * size
+        if bounds.tobytes() != self.bounds * size or not columns_hold(joined, self.length, size, self.columns):
+            return False
+        first: npt.NDArray[Any] = np.ndarray((size,), _FIRST, joined, 0, (self.length,))
+        if first.tobytes() == joined[:_FIRST_LENGTH] * size:
+            return all([joined[column] == byte for column, byte in self.first_columns])
+        return columns_hold(joined, self.length, size, self.first_columns)
 
     def fixed_fields(self, joined: bytes, size: int) -> npt.NDArray[np.uint64]:
         """Start, time, count and the bits of the sum of `size` headers, joined."""
@@ -84,24 +90,23 @@ class Layout:
 
 _U64: Final = np.dtype("<u8")
 
+# Start, time and the tag behind them.
+_FIRST_LENGTH: Final = 2 * FIXED + 1
+_FIRST: Final = np.dtype(f"V{_FIRST_LENGTH}")
+
 
 @functools.lru_cache(maxsize=256)
 def layout_of(bounds: tuple[float, ...]) -> Layout:
     """The layout of points with these bounds, of which there is at least one."""
     size = 8 * (len(bounds) + 1)
     before = bytes([BUCKETS_TAG]) + _varint(size)
-    after = bytes([BOUNDS_TAG]) + _varint(size - 8)
+    packed = bytes([BOUNDS_TAG]) + _varint(size - 8) + struct.pack(f"<{len(bounds)}d", *bounds)
     first = 4 * FIXED + len(before)
-    tags = (START_TAG, TIME_TAG, COUNT_TAG, SUM_TAG)
-    columns = (
-        *((place * FIXED, tag) for place, tag in enumerate(tags)),
-        *enumerate(before, start=4 * FIXED),
-        *enumerate(after, start=first + size),
-    )
-    length = first + size + len(after) + size - 8
-    buckets = len(bounds) + 1
-    packed = struct.pack(f"<{len(bounds)}d", *bounds)
-    return Layout(length, COUNTS + buckets, buckets, first, columns, packed, np.dtype(f"V{len(packed)}"))
+    first_columns = ((0, START_TAG), (FIXED, TIME_TAG), (2 * FIXED, COUNT_TAG))
+    columns = ((3 * FIXED, SUM_TAG), *enumerate(before, start=4 * FIXED))
+    buckets, length = len(bounds) + 1, first + size + len(packed)
+    bounds_dtype = np.dtype(f"V{len(packed)}")
+    return Layout(length, COUNTS + buckets, buckets, first, first_columns, columns, packed, bounds_dtype)
 
 
 NUMBER_TAGS: Final = {tag: ((0, START_TAG), (FIXED, TIME_TAG), (2 * FIXED, tag)) for tag in (AS_DOUBLE_TAG, AS_INT_TAG)}

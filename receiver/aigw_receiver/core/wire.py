@@ -53,7 +53,7 @@ def _with_bytes(file: Any) -> descriptor_pb2.FileDescriptorProto:
 
 
 def _envelope_schema() -> descriptor_pb2.FileDescriptorProto:
-    """The request down to the list of data points, each of which stays bytes.
+    """The request down to the list of data points, each of which stays bytes; the loose one, down to the metrics.
 
     `resource` and `scope` are repeated bytes: a message field that occurs twice means the merge of both, and the
     merge of two messages is the parse of their bytes joined.
@@ -85,13 +85,17 @@ def _envelope_schema() -> descriptor_pb2.FileDescriptorProto:
         *((name, number, _FIELD.TYPE_MESSAGE, one, "Data") for name, number in kinds),
         oneof="data",
     )
-    add("ScopeMetrics", ("scope", 1, _FIELD.TYPE_BYTES, many, ""), ("metrics", 2, _FIELD.TYPE_BYTES, many, ""))
-    add(
-        "ResourceMetrics",
-        ("resource", 1, _FIELD.TYPE_BYTES, many, ""),
-        ("scope_metrics", 2, _FIELD.TYPE_MESSAGE, many, "ScopeMetrics"),
-    )
-    add("Request", ("resource_metrics", 1, _FIELD.TYPE_MESSAGE, many, "ResourceMetrics"))
+    scope = ("scope", 1, _FIELD.TYPE_BYTES, many, "")
+    resource = ("resource", 1, _FIELD.TYPE_BYTES, many, "")
+    for prefix, metrics in (
+        ("", ("metrics", 2, _FIELD.TYPE_MESSAGE, many, "Metric")),
+        ("Loose", ("metrics", 2, _FIELD.TYPE_BYTES, many, "")),
+    ):
+        add(f"{prefix}ScopeMetrics", scope, metrics)
+        scopes = ("scope_metrics", 2, _FIELD.TYPE_MESSAGE, many, f"{prefix}ScopeMetrics")
+        add(f"{prefix}ResourceMetrics", resource, scopes)
+        resources = ("resource_metrics", 1, _FIELD.TYPE_MESSAGE, many, f"{prefix}ResourceMetrics")
+        add(f"{prefix}Request", resources)
     return file
 
 
@@ -111,6 +115,7 @@ def _message(name: str) -> Any:
 
 
 EnvelopeRequest: Final = _message(_ENVELOPE + "Request")
+LooseEnvelopeRequest: Final = _message(_ENVELOPE + "LooseRequest")
 EnvelopeMetric: Final = _message(_ENVELOPE + "Metric")
 NumberDataPoint: Final = _message(_METRICS + "NumberDataPoint")
 HistogramDataPoint: Final = _message(_METRICS + "HistogramDataPoint")

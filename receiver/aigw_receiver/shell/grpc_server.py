@@ -1,22 +1,22 @@
-"""OTLP/gRPC: carries the bytes of a request to `Ingest`, and its answer back. It parses neither.
+"""OTLP/gRPC listeners: their sockets, timers and connections. What the bytes mean is decided in the core.
 
-The handler is generic and has no (de)serialisers, so that the message stays the bytes it came as. grpcio inflates
-compressed messages, and ends that where the limit is reached.
+Exports run in the event loop: one takes less than the hand-over to a thread and back would.
 """
 
+import asyncio
+import errno
 import logging
-import os
-from concurrent import futures
-from typing import Any, Final
+from typing import Final
 
-# grpcio prints its own account of a port in use to standard error; ours is the one that is to be read.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+from google.rpc import code_pb2
 
-import grpc
-
-from aigw_receiver.core import status
+from aigw_receiver.core import grpc_protocol, status
+from aigw_receiver.core.grpc_protocol import Call, NoCall, NotGrpcError
+from aigw_receiver.core.requests import Head
+from aigw_receiver.core.sending import Answer
 from aigw_receiver.core.status import Encoding
 from aigw_receiver.settings import Address
+from aigw_receiver.shell.grpc_connection import GrpcConnection
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.metrics import Telemetry
 
@@ -24,86 +24,109 @@ _log: Final = logging.getLogger(__name__)
 _TRANSPORT: Final = "grpc"
 
 # opentelemetry/proto/collector/metrics/v1/metrics_service.proto
-_EXPORT: Final = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+_EXPORT: Final = b"/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
-# The store is entered by one at a time, but a call holds its thread from its headers on: as many senders as there are
-# threads could stop all others by sending no message. A thread that waits costs no processor time.
-_WORKERS: Final = 64
+_EMPTY: Final = grpc_protocol.success(b"")
 
-# A peer that is gone is noticed after half a minute, in milliseconds; its calls give their threads back then.
-_KEEPALIVE_TIME: Final = 20_000
-_KEEPALIVE_TIMEOUT: Final = 10_000
-
-# grpc/status: the trailer for google.rpc.Status.
-_DETAILS: Final = "grpc-status-details-bin"
+# What create_server says of an address that is taken, or is another machine's.
+_NOT_OURS: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
 
 
 class ListenError(Exception):
     """An address cannot be listened on."""
 
 
-class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
-    def __init__(self, ingest: Ingest, telemetry: Telemetry) -> None:
+class _Exporter:
+    """Answers calls; it knows nothing of connections."""
+
+    def __init__(self, ingest: Ingest, telemetry: Telemetry, max_message: int) -> None:
         self._ingest = ingest
         self._telemetry = telemetry
-        self._export_handler = grpc.unary_unary_rpc_method_handler(self._export)
+        self._max_message = max_message
 
-    def service(self, handler_call_details: Any) -> Any:
-        """The handler of a method; without one, grpcio answers UNIMPLEMENTED."""
-        return self._export_handler if handler_call_details.method == _EXPORT else None
-
-    def _export(self, body: bytes, context: Any) -> bytes:
+    def begin(self, head: Head) -> Call | NoCall | Answer:
+        """A call, or the answer to what is none that we take."""
         try:
-            outcome = self._ingest.export_metrics(body, _TRANSPORT)
+            call = Call(head, self._max_message)
+        except NotGrpcError as error:
+            return NoCall(error)
         except status.RefusedError as error:
-            return self._refuse(error.failure, context)
+            return self.refuse(error)
+        if call.path != _EXPORT:
+            return self.refuse(status.RefusedError(status.NOT_SERVED))
+        if self._ingest.draining:
+            return self.refuse(status.RefusedError(status.UNAVAILABLE))
+        return call
+
+    def export(self, call: Call | NoCall) -> Answer:
+        """The answer to a call that is complete."""
+        try:
+            outcome = self._ingest.export_metrics(call.message(), _TRANSPORT)
+        except NotGrpcError as error:
+            return error.answer
+        except status.RefusedError as error:
+            return self.refuse(error)
         except Exception:  # noqa: BLE001 - whatever it is, the sender must get an answer
             _log.exception("an export failed")
-            return self._refuse(status.INTERNAL, context)
+            return self.refuse(status.RefusedError(status.INTERNAL))
         if not outcome.rejected and not outcome.folded:
-            return b""
-        return status.success_body(outcome, Encoding.PROTOBUF)
+            return _EMPTY
+        return grpc_protocol.success(status.success_body(outcome, Encoding.PROTOBUF))
 
-    def _refuse(self, failure: status.Failure, context: Any) -> bytes:
-        code = next(code for code in grpc.StatusCode if code.value[0] == failure.code)
-        self._telemetry.count_refusal(_TRANSPORT, code.name.lower())
-        context.set_trailing_metadata(((_DETAILS, status.failure_body(failure, Encoding.PROTOBUF)),))
-        context.set_code(code)
-        context.set_details(failure.message)
-        return b""
+    def refuse(self, error: status.RefusedError) -> Answer:
+        """The answer to a call that is refused."""
+        self._telemetry.count_refusal(_TRANSPORT, code_pb2.Code.Name(error.failure.code).lower())
+        return grpc_protocol.refusal(error.failure)
 
 
 class GrpcServer:
     """The gRPC listeners; one server serves them all."""
 
     def __init__(self, ingest: Ingest, telemetry: Telemetry, *, max_message: int) -> None:
-        self._server = grpc.server(
-            futures.ThreadPoolExecutor(_WORKERS, thread_name_prefix="otlp-grpc"),
-            handlers=(_Handler(ingest, telemetry),),
-            options=(
-                ("grpc.max_receive_message_length", max_message),
-                # Two programs on one port would share its requests, and each would have half of the counts.
-                ("grpc.so_reuseport", 0),
-                ("grpc.keepalive_time_ms", _KEEPALIVE_TIME),
-                ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT),
-            ),
-        )
+        self._exporter = _Exporter(ingest, telemetry, max_message)
+        self._listeners: list[asyncio.Server] = []
+        self._connections: set[GrpcConnection] = set()
+        self._idle = asyncio.Event()
 
-    def listen(self, address: Address) -> int:
+    async def listen(self, address: Address) -> int:
         """Open a port; answers its number. Raises ListenError where that is not possible."""
+        loop = asyncio.get_running_loop()
         try:
-            port: int = self._server.add_insecure_port(str(address))
-        except RuntimeError:
-            port = 0
-        if not port:
-            message = f"cannot listen on {address}: it is in use, or is no address of this machine"
-            raise ListenError(message)
+            # Without reuse_port: two programs on one port would share its requests, and each have half of the counts.
+            listener = await loop.create_server(self._connect, address.host, address.port, start_serving=False)
+            self._listeners.append(listener)
+            # From here on the port is taken: a bound socket that does not listen yet would not keep another one away.
+            await listener.start_serving()
+        except OSError as error:
+            reason = "it is in use, or is no address of this machine"
+            if error.errno not in _NOT_OURS:
+                reason = error.strerror or str(error)
+            message = f"cannot listen on {address}: {reason}"
+            raise ListenError(message) from None
+        port: int = listener.sockets[0].getsockname()[1]
         return port
 
-    def start(self) -> None:
-        """Begin to serve."""
-        self._server.start()
+    def _connect(self) -> GrpcConnection:
+        connection = GrpcConnection(self._exporter, self._closed)
+        self._connections.add(connection)
+        return connection
 
-    def stop(self, grace: float) -> Any:
-        """Refuse what is new with UNAVAILABLE, let what is in flight end; answers an event that tells of that."""
-        return self._server.stop(grace)
+    def _closed(self, connection: GrpcConnection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._idle.set()
+
+    async def stop(self, grace: float) -> None:
+        """Take nothing new, and return when what is in flight has ended, or the grace is over."""
+        for listener in self._listeners:
+            listener.close()
+        self._idle.clear()
+        for connection in list(self._connections):
+            connection.drain()
+        if self._connections:
+            try:
+                await asyncio.wait_for(self._idle.wait(), grace)
+            except TimeoutError:
+                _log.warning("gRPC calls were cut off", extra={"connections": len(self._connections)})
+        for connection in list(self._connections):
+            connection.abort()

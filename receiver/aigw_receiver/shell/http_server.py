@@ -9,8 +9,9 @@ from typing import Final
 from aiohttp import web
 
 from aigw_receiver.core import otlp_json, status
+from aigw_receiver.core.inflate import too_large
 from aigw_receiver.core.status import Encoding
-from aigw_receiver.shell.http_body import read_body, too_large
+from aigw_receiver.shell.http_body import read_body
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.metrics import Telemetry
 

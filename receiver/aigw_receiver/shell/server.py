@@ -97,11 +97,10 @@ class Server:
     ) -> None:
         listen = self._settings.listen
         for address in listen.otlp_grpc:
-            grpc_server.listen(address)
+            await grpc_server.listen(address)
         await self._open(http_server.build_app(exporter), listen.otlp_http)
         await self._open(exposition_server.build_app(ingest, own, journal), listen.http)
         await self._open(telemetry.build_app(own.registry, lambda: self._ready), listen.telemetry)
-        grpc_server.start()
 
     async def _open(self, app: web.Application, address: Address) -> None:
         runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=_CLOSE)
@@ -120,9 +119,9 @@ class Server:
         """
         self._ready = False
         ingest.draining = True
-        grpc_done = grpc_server.stop(_GRACE)
+        grpc_done = asyncio.create_task(grpc_server.stop(_GRACE))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(exporter.wait_idle(), _GRACE)
-        await asyncio.to_thread(grpc_done.wait)
+        await grpc_done
         for runner in self._runners:
             await runner.cleanup()
