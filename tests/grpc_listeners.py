@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import grpc
 
-from aigw_receiver.core import hpack
+from aigw_receiver.core.http2 import hpack
 from aigw_receiver.core.model import Outcome
 from aigw_receiver.core.store import Store
 from aigw_receiver.settings import Address

@@ -3,8 +3,9 @@
 import struct
 from typing import Final
 
-from aigw_receiver.core import frames, hpack, http2
-from aigw_receiver.core.frames import Error, frame
+from aigw_receiver.core.http2 import connection as http2
+from aigw_receiver.core.http2 import frames, hpack
+from aigw_receiver.core.http2.frames import Error, frame
 
 Frames = list[tuple[int, int, int, bytes]]
 HEAD: Final = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/x")]

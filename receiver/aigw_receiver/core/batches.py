@@ -114,7 +114,8 @@ def _prove_histograms(table: StreamTable, rows: Rows, points: list[bytes]) -> tu
     layout = layouts.layout_of(rows.bounds or ())
     length, get, left = layout.length, table.known.get, list[bytes]()
     if table.spelling.has_extremes:
-        found = [get(point[length:-17]) if point[-9] == layouts.MAX_TAG else None for point in points]
+        last = layouts.MAX_TAG
+        found = [get(point[length:-17]) if point[-9] == last else None for point in points]
     else:
         found = [get(point[length:]) for point in points]
     if None in found:
@@ -176,10 +177,10 @@ def count(pending: Sequence[Batch], now: int, outcome: Outcome) -> list[Batch]:
 
 def _count_together(pending: Sequence[Batch], now: int, outcome: Outcome) -> bool:
     """Count batches if all of their points are sound and in their normal course; else count nothing."""
-    ordered = sorted(pending, key=_temporality)
+    ordered = pending if len(pending) == 1 else sorted(pending, key=_temporality)
     total = sum([len(batch.found) for batch in ordered])
     state = np.zeros((total, max([batch.rows.state.shape[1] for batch in ordered])), np.uint64)
-    old = np.zeros_like(state)
+    old = np.zeros(state.shape, np.uint64)
     places = []
     begin = deltas = 0
     for batch in ordered:
@@ -240,8 +241,8 @@ def _are_normal(state: _State, old: _State, places: _Places, deltas: int) -> boo
             return False
     if deltas == len(state):
         return True
-    same_run = (start == old[:, START]) & (start > 0)
-    if _NO in (same_run & (time > old[:, TIME]))[deltas:].tobytes():
+    runs, ends = start[deltas:], time[deltas:]
+    if _NO in ((runs == old[deltas:, START]) & (ends > old[deltas:, TIME])).tobytes():
         return False
     if _NO in (state[deltas:, COUNTS:] >= old[deltas:, COUNTS:]).tobytes():
         return False

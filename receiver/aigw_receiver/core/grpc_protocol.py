@@ -10,10 +10,11 @@ from typing import Final
 
 from google.rpc import code_pb2
 
-from aigw_receiver.core import hpack, status
+from aigw_receiver.core import status
+from aigw_receiver.core.http2 import hpack
+from aigw_receiver.core.http2.requests import Head
+from aigw_receiver.core.http2.sending import Answer
 from aigw_receiver.core.inflate import Inflater
-from aigw_receiver.core.requests import Head
-from aigw_receiver.core.sending import Answer
 from aigw_receiver.core.status import Encoding, Failure, RefusedError
 
 # "Length-Prefixed-Message": a compressed-flag, and four bytes of length.

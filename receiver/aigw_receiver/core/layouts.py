@@ -76,7 +76,7 @@ class Layout:
             return False
         first: npt.NDArray[Any] = np.ndarray((size,), _FIRST, joined, 0, (self.length,))
         if first.tobytes() == joined[:_FIRST_LENGTH] * size:
-            return all([joined[column] == byte for column, byte in self.first_columns])
+            return joined[0] == START_TAG and joined[FIXED] == TIME_TAG and joined[2 * FIXED] == COUNT_TAG
         return columns_hold(joined, self.length, size, self.first_columns)
 
     def fixed_fields(self, joined: bytes, size: int) -> npt.NDArray[np.uint64]:

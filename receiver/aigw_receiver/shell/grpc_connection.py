@@ -8,11 +8,12 @@ import typing
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from aigw_receiver.core import grpc_protocol, http2, status
+from aigw_receiver.core import grpc_protocol, status
 from aigw_receiver.core.grpc_protocol import Call, NoCall
-from aigw_receiver.core.http2_intake import Body, Opened
-from aigw_receiver.core.requests import Head
-from aigw_receiver.core.sending import Answer
+from aigw_receiver.core.http2 import connection as http2
+from aigw_receiver.core.http2.intake import Body, Opened
+from aigw_receiver.core.http2.requests import Head
+from aigw_receiver.core.http2.sending import Answer
 
 # A peer that is gone is noticed after half a minute of silence, or a little more, in seconds.
 _KEEPALIVE: Final = 20.0

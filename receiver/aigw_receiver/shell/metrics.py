@@ -88,6 +88,7 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._export_seconds_of = {transport: self._export_seconds.labels(transport) for transport in ("grpc", "http")}
         self._scrape_seconds = prometheus_client.Histogram(
             "aigw_receiver_scrape_duration_seconds",
             "Time to serve one scrape of the gateways' series",
@@ -123,7 +124,7 @@ class Telemetry:
             exports.rejected.update({reason.value: count for reason, count in outcome.rejected.items()})
         if outcome.folded:
             exports.folded.update({reason.value: count for reason, count in outcome.folded.items()})
-        self._export_seconds.labels(transport).observe(seconds)
+        self._export_seconds_of[transport].observe(seconds)
 
     def count_refusal(self, transport: str, result: str) -> None:
         """Count one request that was refused as a whole."""

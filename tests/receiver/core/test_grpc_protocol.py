@@ -8,10 +8,11 @@ from typing import Final
 import pytest
 from google.rpc import code_pb2, status_pb2
 
-from aigw_receiver.core import grpc_protocol, hpack, status
+from aigw_receiver.core import grpc_protocol, status
 from aigw_receiver.core.grpc_protocol import Call, NotGrpcError
-from aigw_receiver.core.requests import Head
-from aigw_receiver.core.sending import Answer
+from aigw_receiver.core.http2 import hpack
+from aigw_receiver.core.http2.requests import Head
+from aigw_receiver.core.http2.sending import Answer
 
 LIMIT: Final = 100
 HEAD: Final[Head] = {

@@ -7,7 +7,8 @@ from concurrent import futures
 
 import pytest
 
-from aigw_receiver.core import frames, hpack, http2
+from aigw_receiver.core.http2 import connection as http2
+from aigw_receiver.core.http2 import frames, hpack
 from aigw_receiver.shell import grpc_connection
 from aigw_receiver.shell.grpc_server import ListenError
 from grpc_listeners import EXPORT, HEAD, PATIENCE, Running, fields, open_channel, read_until, request, serving

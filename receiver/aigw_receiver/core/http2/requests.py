@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from aigw_receiver.core.hpack import Field, Kind
+from aigw_receiver.core.http2.hpack import Field, Kind
 
 # Two of the enumeration, without its look-up: this is asked of every field.
 _REGULAR: Final = Kind.REGULAR

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from aigw_receiver.core import frames
-from aigw_receiver.core.frames import ConnectionFailure, Error, StreamFailure
+from aigw_receiver.core.http2 import frames
+from aigw_receiver.core.http2.frames import ConnectionFailure, Error, StreamFailure
 
 _HEADERS_END: Final = frames.END_HEADERS | frames.END_STREAM
 

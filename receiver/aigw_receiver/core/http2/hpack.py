@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from aigw_receiver.core import huffman
+from aigw_receiver.core.http2 import huffman
 
 # RFC 9113, section 6.5.2: the size of the table, and how a list of fields is measured.
 _TABLE_SIZE: Final = 4096

@@ -4,8 +4,9 @@ from typing import Final
 
 import pytest
 
-from aigw_receiver.core import frames, hpack, http2
-from aigw_receiver.core.frames import Error, frame
+from aigw_receiver.core.http2 import connection as http2
+from aigw_receiver.core.http2 import frames, hpack
+from aigw_receiver.core.http2.frames import Error, frame
 from http2_client import BLOCK, HEAD, PADDED, SETTINGS, data, error, greeted, headers, setting, split
 
 DONE: Final = headers(1, ends=True)

@@ -6,9 +6,9 @@ It keeps the states of the streams and the windows towards us. Every request is 
 import collections
 from typing import Final, NamedTuple
 
-from aigw_receiver.core import frames, hpack, requests
-from aigw_receiver.core.frames import ConnectionFailure, Error, StreamFailure
-from aigw_receiver.core.sending import Sender
+from aigw_receiver.core.http2 import frames, hpack, requests
+from aigw_receiver.core.http2.frames import ConnectionFailure, Error, StreamFailure
+from aigw_receiver.core.http2.sending import Sender
 
 MAX_STREAMS: Final = 256
 STREAM_WINDOW: Final = 1 << 20

@@ -6,7 +6,16 @@ is kept until it is complete.
 
 from typing import Final, Protocol
 
-from aigw_receiver.core.frames import DATA, HEAD, HEAD_SIZE, PADDED, PREFACE, STREAM_MASK, ConnectionFailure, Error
+from aigw_receiver.core.http2.frames import (
+    DATA,
+    HEAD,
+    HEAD_SIZE,
+    PADDED,
+    PREFACE,
+    STREAM_MASK,
+    ConnectionFailure,
+    Error,
+)
 
 # What we announce as SETTINGS_MAX_FRAME_SIZE.
 MAX_FRAME: Final = 1 << 20

@@ -5,10 +5,11 @@ from typing import Final
 
 import pytest
 
-from aigw_receiver.core import frames, hpack, http2
-from aigw_receiver.core.frames import Error, frame
-from aigw_receiver.core.http2_intake import Aborted, Body, Event, Opened
-from aigw_receiver.core.sending import Answer
+from aigw_receiver.core.http2 import connection as http2
+from aigw_receiver.core.http2 import frames, hpack
+from aigw_receiver.core.http2.frames import Error, frame
+from aigw_receiver.core.http2.intake import Aborted, Body, Event, Opened
+from aigw_receiver.core.http2.sending import Answer
 from http2_client import BLOCK, END, HEAD, HELLO, PADDED, data, error, greeted, headers, setting, split
 
 ANSWER: Final = Answer(b"\x88", b"body", b"\x89")

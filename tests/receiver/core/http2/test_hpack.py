@@ -2,8 +2,8 @@
 
 import pytest
 
-from aigw_receiver.core import hpack, huffman
-from aigw_receiver.core.hpack import Kind
+from aigw_receiver.core.http2 import hpack, huffman
+from aigw_receiver.core.http2.hpack import Kind
 
 Pairs = list[tuple[bytes, bytes]]
 _LIMIT = 16 << 10

@@ -6,10 +6,10 @@ Here are the frames that concern the connection; `http2_intake` has the requests
 from collections.abc import Callable
 from typing import Final
 
-from aigw_receiver.core import frames
-from aigw_receiver.core.frame_reader import MAX_FRAME, FrameReader, NotHttp2Error
-from aigw_receiver.core.frames import ConnectionFailure, Error, StreamFailure
-from aigw_receiver.core.http2_intake import (
+from aigw_receiver.core.http2 import frames
+from aigw_receiver.core.http2.frame_reader import MAX_FRAME, FrameReader, NotHttp2Error
+from aigw_receiver.core.http2.frames import ConnectionFailure, Error, StreamFailure
+from aigw_receiver.core.http2.intake import (
     CONNECTION_WINDOW,
     FREE_FRAMES,
     MAX_HEADER_LIST,
@@ -18,7 +18,7 @@ from aigw_receiver.core.http2_intake import (
     Event,
     Intake,
 )
-from aigw_receiver.core.sending import Answer
+from aigw_receiver.core.http2.sending import Answer
 
 _DRAIN_PING: Final = b"draining"
 _KEEPALIVE_PING: Final = b"stillyou"
