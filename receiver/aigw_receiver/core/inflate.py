@@ -8,6 +8,10 @@ from aigw_receiver.core import status
 # zlib.decompressobj: 16 + 15 expects the header and trailer of gzip.
 _GZIP: Final = 31
 
+# Members of one body. Senders write one, or one for each piece that they compress; each costs us as much as some
+# kilobytes, so a body of empty ones would be the dearest of all.
+_MAX_MEMBERS: Final = 4096
+
 
 def too_large(limit: int) -> status.RefusedError:
     """The refusal of a body over the limit."""
@@ -23,6 +27,7 @@ class Inflater:
         self._pieces: list[bytes] = []
         self._member = zlib.decompressobj(_GZIP)
         self._begun = False
+        self._members = 1
 
     def feed(self, data: bytes) -> None:
         """Inflate the next piece of the body."""
@@ -30,6 +35,9 @@ class Inflater:
             while data:
                 if self._member.eof:
                     self._member = zlib.decompressobj(_GZIP)
+                    self._members += 1
+                    if self._members > _MAX_MEMBERS:
+                        raise status.RefusedError(status.BAD_DATA, f"the body has over {_MAX_MEMBERS} gzip members")
                 self._begun = True
                 # One byte more than is allowed tells that there is more.
                 inflated = self._member.decompress(data, self._limit - self._size + 1)
