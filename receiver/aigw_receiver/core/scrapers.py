@@ -110,10 +110,15 @@ class Scrapers:
         for scraper in self.known:
             if scraper.name == name and scraper.connection == connection:
                 return scraper
-        for scraper in self.known:
-            if scraper.name == name and scraper.connection is None:
-                scraper.connection = connection
-                return scraper
+        returning = [scraper for scraper in self.known if scraper.name == name and scraper.connection is None]
+        if returning:
+            # Several of one name cannot be told apart: what one of them has not seen, none of them has.
+            seen = min(scraper.seen for scraper in returning)
+            valued = min(scraper.valued for scraper in returning)
+            for scraper in returning:
+                scraper.seen, scraper.valued = seen, valued
+            returning[0].connection = connection
+            return returning[0]
         return self._meet(self.newest + 1, name, connection, now)
 
     def _meet(self, number: int, name: str, connection: int | None, now: int) -> Scraper:

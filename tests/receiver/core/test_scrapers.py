@@ -257,3 +257,23 @@ def test_scrapes_of_an_earlier_run() -> None:
     assert 7 == scrapers.begin("other", 1, NOW + 3 * SECOND).number
     scrapers.open_up_to(1)
     assert (1, 0) == (scrapers.opened, len(scrapers.waiting))
+
+
+def test_twins_that_return_must_both_have_a_birth() -> None:
+    """After a restart the faster of two servers behind one address would open what the slower has not had."""
+    scrapers = Scrapers()
+    fast, slow = (scrapers.begin("twin", connection, NOW) for connection in (1, 2))
+    for scraper in (fast, slow):
+        scrapers.complete(scraper, 0, 0, NOW)
+    scrapers.bear(1, NOW)
+    scrapers.complete(fast, 0, 1, NOW + SECOND)
+    for connection in (1, 2):
+        scrapers.close(connection, NOW + SECOND)
+
+    scrapers.complete(scrapers.begin("twin", 3, NOW + 2 * SECOND), 0, 1, NOW + 2 * SECOND)
+
+    assert (False, 0) == (scrapers.open(NOW + 3 * SECOND), scrapers.opened)
+
+    scrapers.complete(scrapers.begin("twin", 4, NOW + 3 * SECOND), 0, 1, NOW + 3 * SECOND)
+
+    assert (True, 1) == (scrapers.open(NOW + 4 * SECOND), scrapers.opened)
