@@ -99,7 +99,8 @@ class GrpcServer:
             await listener.start_serving()
         except OSError as error:
             reason = "it is in use, or is no address of this machine"
-            if error.errno not in _NOT_OURS:
+            # From 3.13 on asyncio gives no number where no address of a name can be bound.
+            if error.errno is not None and error.errno not in _NOT_OURS:
                 reason = error.strerror or str(error)
             message = f"cannot listen on {address}: {reason}"
             raise ListenError(message) from None
