@@ -1,7 +1,6 @@
 """The command line: how it ends when it cannot start, and what it says then."""
 
 import contextlib
-import logging
 import socket
 import subprocess
 import sys
@@ -17,15 +16,7 @@ from receiver_program import command, free_ports
 _LISTENERS = ("--otlp-grpc", "--otlp-http", "--http", "--telemetry")
 
 
-@pytest.fixture(autouse=True)
-def _log_of_the_tests() -> Iterator[None]:
-    """The program configures the log of its process, which is that of the tests here."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.getLogger("aigw_receiver").setLevel(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("log_of_the_tests")
 
 
 def _addresses(**taken: int) -> list[str]:

@@ -17,8 +17,7 @@ def observe_last(rows: Rows, row: int, point: Point, outcome: Outcome) -> None:
         outcome.outdated += 1
         return
     rows.clock[row, :2] = point.start, point.time
-    parent = int(rows.parent[row])
-    rows.values[parent if parent >= 0 else row] = point.value
+    rows.values[_series_of(rows, row)] = point.value
 
 
 def observe_delta(rows: Rows, row: int, point: Point, outcome: Outcome) -> None:
@@ -108,9 +107,14 @@ def _observe_earlier(rows: Rows, row: int, point: Point, outcome: Outcome, known
         outcome.duplicates += point.time == last.time
         outcome.outdated += point.time != last.time
         return
-    parent = int(rows.parent[row])
-    _raise_base(rows, parent if parent >= 0 else row, *_increase(last, point))
+    _raise_base(rows, _series_of(rows, row), *_increase(last, point))
     rows.remember(row, point.start, Run(point.time, point.counts, point.value))
+
+
+def _series_of(rows: Rows, row: int) -> int:
+    """The row of the series that shows a stream: its own, or its parent's."""
+    parent = int(rows.parent[row])
+    return parent if parent >= 0 else row
 
 
 def _raise_base(rows: Rows, row: int, counts: list[int], value: float) -> None:

@@ -86,7 +86,7 @@ class Batch(NamedTuple):
             fixed = self.layout.fixed_fields(self.joined, size)
             state[:, : _COUNT + 1] = fixed[:, :3]
             state[:, VALUE] = fixed[:, 3]
-            state[:, COUNTS : self.layout.width] = self.layout.counts(self.joined, size)
+            state[:, COUNTS : COUNTS + self.layout.buckets] = self.layout.counts(self.joined, size)
             return
         fields: _State = np.ndarray((size, 3), "<u8", self.joined, 1, (NUMBER_HEADER, FIXED))
         state[:, :_COUNT] = fields[:, :2]

@@ -20,8 +20,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from aigw_receiver.core.series import COUNTS
-
 START_TAG, TIME_TAG, COUNT_TAG, SUM_TAG = 0x11, 0x19, 0x21, 0x29
 BUCKETS_TAG, BOUNDS_TAG, EXEMPLAR_TAG, ATTRIBUTE_TAG, MIN_TAG, MAX_TAG = 0x32, 0x3A, 0x42, 0x4A, 0x59, 0x61
 NUMBER_EXEMPLAR_TAG, NUMBER_ATTRIBUTE_TAG, AS_DOUBLE_TAG, AS_INT_TAG = 0x2A, 0x3A, 0x21, 0x31
@@ -56,14 +54,10 @@ class Layout:
     """Where the numbers of a histogram point with given bounds lie, and which bytes between them never change."""
 
     length: int
-    width: int
-    """columns of a row of `Rows.state` for these bounds"""
     buckets: int
     first_count: int
-    first_columns: Columns
-    """the tags before the count, which one look proves where all points have one interval"""
     columns: Columns
-    """the other tags before the bounds"""
+    """the tags and lengths from the sum to the buckets"""
     bounds: bytes
     """the bounds as they are written, with their tag and length, at the end of the header"""
     bounds_dtype: np.dtype[Any]
@@ -76,8 +70,9 @@ class Layout:
             return False
         first: npt.NDArray[Any] = np.ndarray((size,), _FIRST, joined, 0, (self.length,))
         if first.tobytes() == joined[:_FIRST_LENGTH] * size:
-            return joined[0] == START_TAG and joined[FIXED] == TIME_TAG and joined[2 * FIXED] == COUNT_TAG
-        return columns_hold(joined, self.length, size, self.first_columns)
+            # All points have one interval, as a rule: then the tags of the first one are those of all.
+            return columns_hold(joined[:_FIRST_LENGTH], _FIRST_LENGTH, 1, _FIRST_COLUMNS)
+        return columns_hold(joined, self.length, size, _FIRST_COLUMNS)
 
     def fixed_fields(self, joined: bytes, size: int) -> npt.NDArray[np.uint64]:
         """Start, time, count and the bits of the sum of `size` headers, joined."""
@@ -93,6 +88,7 @@ _U64: Final = np.dtype("<u8")
 # Start, time and the tag behind them.
 _FIRST_LENGTH: Final = 2 * FIXED + 1
 _FIRST: Final = np.dtype(f"V{_FIRST_LENGTH}")
+_FIRST_COLUMNS: Final[Columns] = ((0, START_TAG), (FIXED, TIME_TAG), (2 * FIXED, COUNT_TAG))
 
 
 @functools.lru_cache(maxsize=256)
@@ -102,11 +98,10 @@ def layout_of(bounds: tuple[float, ...]) -> Layout:
     before = bytes([BUCKETS_TAG]) + _varint(size)
     packed = bytes([BOUNDS_TAG]) + _varint(size - 8) + struct.pack(f"<{len(bounds)}d", *bounds)
     first = 4 * FIXED + len(before)
-    first_columns = ((0, START_TAG), (FIXED, TIME_TAG), (2 * FIXED, COUNT_TAG))
     columns = ((3 * FIXED, SUM_TAG), *enumerate(before, start=4 * FIXED))
     buckets, length = len(bounds) + 1, first + size + len(packed)
     bounds_dtype = np.dtype(f"V{len(packed)}")
-    return Layout(length, COUNTS + buckets, buckets, first, first_columns, columns, packed, bounds_dtype)
+    return Layout(length, buckets, first, columns, packed, bounds_dtype)
 
 
 NUMBER_TAGS: Final = {tag: ((0, START_TAG), (FIXED, TIME_TAG), (2 * FIXED, tag)) for tag in (AS_DOUBLE_TAG, AS_INT_TAG)}

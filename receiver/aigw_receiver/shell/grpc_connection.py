@@ -51,7 +51,7 @@ class GrpcConnection(asyncio.Protocol):
         self._heard = self._asked = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The client is there. The loop has set TCP_NODELAY; uvloop's transports do not derive from asyncio's."""
+        """The client is there. The loop has set TCP_NODELAY."""
         self._transport = typing.cast("asyncio.Transport", transport)
         self._timer = self._loop.call_later(_KEEPALIVE, self._keep_alive)
         self._flush()

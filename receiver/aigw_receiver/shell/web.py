@@ -70,7 +70,7 @@ class _Exposition:
         pieces = self._pieces(exposition.render(self._ingest.store, text_format, mark))
         for piece in _gzip(pieces) if compress else pieces:
             await response.write(piece)
-            await asyncio.sleep(0)  # a scrape of many series must not keep exports over HTTP waiting
+            await asyncio.sleep(0)  # a scrape of many series must not keep exports waiting
         await response.write_eof()
         if scraper is not None and mark is not None:
             self._complete(scraper, mark, newest, now)

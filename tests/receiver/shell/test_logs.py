@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,7 @@ import pytest
 
 from aigw_receiver.shell import logs
 
-
-@pytest.fixture(autouse=True)
-def _log_of_the_tests() -> Iterator[None]:
-    """`configure` takes over the log of the whole process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.getLogger("aigw_receiver").setLevel(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("log_of_the_tests")
 
 
 def _lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
