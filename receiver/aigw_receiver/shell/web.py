@@ -1,4 +1,7 @@
-"""The listener of the gateways' series: `GET /metrics`, streamed. What is shown to whom is decided in the core."""
+"""The listener of the gateways' series: `GET /metrics`, streamed. What is shown to whom is decided in the core.
+
+The JSON API that the same listener offers is in `api.py`.
+"""
 
 import asyncio
 import time
@@ -10,6 +13,7 @@ from aiohttp import web
 
 from aigw_receiver.core import exposition, negotiate, scrapers
 from aigw_receiver.core.scrapers import Scraper
+from aigw_receiver.shell import api
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.journal import Journal
 from aigw_receiver.shell.metrics import Telemetry
@@ -116,7 +120,8 @@ def _gzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def build_app(ingest: Ingest, telemetry: Telemetry, journal: Journal | None) -> web.Application:
-    """The application of the listener for the gateways' series."""
+    """The application of the listener for the gateways' series and the API."""
     app = web.Application()
     app.router.add_get("/metrics", _Exposition(ingest, telemetry, journal).metrics, allow_head=False)
+    api.add_routes(app, ingest)
     return app
