@@ -34,13 +34,17 @@ demo: install  ## a gateway's real traffic, the receiver and a live table; SECON
 check: install  ## format, lint, types, layers, and generated pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy receiver/aigw_receiver demo/aigw_demo docs/generate tests
+	$(BIN)/mypy operator/aigw_operator receiver/aigw_receiver demo/aigw_demo docs/generate tests
 	$(BIN)/lint-imports --no-cache
 
 	$(BIN)/python docs/generate/configuration.py --check
+	$(BIN)/python docs/generate/kinds.py --check
+	$(BIN)/python docs/generate/receiver_schema.py --check
 
 docs: install  ## write the pages that are generated from the code
 	$(BIN)/python docs/generate/configuration.py
+	$(BIN)/python docs/generate/kinds.py
+	$(BIN)/python docs/generate/receiver_schema.py
 
 format: install  ## put the code into the house format
 	$(BIN)/ruff format .
@@ -57,7 +61,9 @@ LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --
 
 lock: $(filter .uv/bin/uv,$(UV))  ## pin the newest versions of all dependencies
 	$(UV) $(LOCK) --upgrade --extra receiver pyproject.toml -o requirements/receiver.txt
-	$(UV) $(LOCK) --upgrade --extra receiver --extra demo --extra dev -c requirements/receiver.txt pyproject.toml -o requirements/dev.txt
+	$(UV) $(LOCK) --upgrade --extra operator -c requirements/receiver.txt pyproject.toml -o requirements/operator.txt
+	$(UV) $(LOCK) --upgrade --extra operator --extra receiver --extra demo --extra dev \
+		-c requirements/receiver.txt -c requirements/operator.txt pyproject.toml -o requirements/dev.txt
 
 clean:  ## remove everything that was installed or cached
 	rm -rf .venv .uv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
