@@ -1,0 +1,94 @@
+"""The status of a TelemetryPolicy: one ancestor entry a Gateway, sums for kubectl, and the events of what has turned.
+
+Entries of other controllers are kept as they are. A condition keeps its time while its status stays (Gateway API,
+apis/v1/policy_types.go), so that the same state twice is the same status twice.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from aigw_operator.core import conditions
+from aigw_operator.core.actions import Event
+from aigw_operator.core.model import DOMAIN, GATEWAY, POLICY, Condition, Moment, NamespacedName, ObjectKey, Policy, Raw
+
+CONTROLLER: Final = f"{DOMAIN}/operator"
+
+# maxItems of status.ancestors in the CRD: an entry is up to 3 KiB, and etcd takes no object over 1.5 MiB.
+_MOST: Final = 512
+
+# status:
+#   ancestors: [{ancestorRef: {group, kind, namespace, name}, controllerName, conditions: [{type, status, …}]}]
+#   gateways: "3"    injected: "2/3"    receiving: "2/3"    preview: […]    observedGeneration    conditions
+Entries = Mapping[NamespacedName, tuple[Condition, ...]]
+
+
+def build(policy: Policy, overall: Condition, entries: Entries, preview: Sequence[Raw], now: Moment) -> dict[str, Any]:
+    """The whole status as it shall be, given the conditions of each Gateway."""
+    live = policy.raw.get("status") or {}
+    before = live_conditions(policy)
+    ancestors = [entry for entry in live.get("ancestors") or () if entry.get("controllerName") != CONTROLLER]
+    for name, found in sorted(entries.items())[: _MOST - len(ancestors)]:
+        rendered = [render(item, before.get(name, {}), policy.meta.generation, now) for item in found]
+        ancestors.append({"ancestorRef": _reference(name), "controllerName": CONTROLLER, "conditions": rendered})
+    known = {item["type"]: item for item in live.get("conditions") or ()}
+    status: dict[str, Any] = {
+        "observedGeneration": policy.meta.generation,
+        "conditions": [render(overall, known, policy.meta.generation, now)],
+        "ancestors": ancestors,
+        "gateways": str(len(entries)),
+        "injected": _count(entries, conditions.INJECTED),
+        "receiving": _count(entries, conditions.RECEIVED),
+    }
+    return status | ({"preview": list(preview)} if policy.preview else {})
+
+
+def live_conditions(policy: Policy) -> dict[NamespacedName, dict[str, Raw]]:
+    """The conditions that stand in our ancestor entries, by Gateway and type."""
+    status = policy.raw.get("status") or {}
+    return {
+        NamespacedName(entry["ancestorRef"].get("namespace", ""), entry["ancestorRef"]["name"]): {
+            item["type"]: item for item in entry.get("conditions") or ()
+        }
+        for entry in status.get("ancestors") or ()
+        if entry.get("controllerName") == CONTROLLER
+    }
+
+
+def events(policy: Policy, entries: Entries) -> tuple[Event, ...]:
+    """One event for each condition whose status has turned since the status that stands."""
+    before = live_conditions(policy)
+    key = ObjectKey(POLICY, policy.meta.name)
+    found = []
+    for name, items in sorted(entries.items()):
+        for item in items:
+            old = before.get(name, {}).get(item.type, {}).get("status")
+            news = item.status == "True" or item.type == conditions.ACCEPTED
+            if old == item.status or (old is None and not news):
+                continue
+            kind = "Normal" if item.status == "True" else "Warning"
+            message = f"Gateway {name.name}: {item.type} is {item.status}: {item.message}"
+            found.append(Event(key, policy.raw["apiVersion"], policy.meta.uid, kind, item.reason, message, item.type))
+    return tuple(found)
+
+
+def _reference(name: NamespacedName) -> dict[str, str]:
+    return {"group": GATEWAY.group, "kind": GATEWAY.kind, "namespace": name.namespace, "name": name.name}
+
+
+def _count(entries: Entries, kind: str) -> str:
+    true = sum(any(item.type == kind and item.status == "True" for item in found) for found in entries.values())
+    return f"{true}/{len(entries)}"
+
+
+def render(item: Condition, before: Mapping[str, Raw], generation: int, now: Moment) -> dict[str, Any]:
+    """A condition as JSON; it keeps the time of the one `before`, by type, while the status is the same."""
+    old = before.get(item.type, {})
+    since = old.get("lastTransitionTime") if old.get("status") == item.status else None
+    return {
+        "type": item.type,
+        "status": item.status,
+        "reason": item.reason,
+        "message": item.message,
+        "observedGeneration": generation,
+        "lastTransitionTime": since or now.text,
+    }

@@ -1,0 +1,251 @@
+"""The JSON Schema of the receiver's configuration. Values only; it checks nothing.
+
+Generated from `receiver/aigw_receiver/settings.py` by `make docs`; edit it there. The `title` of a definition says what
+is expected. An integer is written without a fraction, and a pattern is for the whole text.
+"""
+
+import json
+from typing import Final
+
+from aigw_operator.core.model import Raw
+
+SCHEMA: Final[Raw] = json.loads(r"""
+{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "title": "a mapping",
+  "type": [
+    "object",
+    "null"
+  ],
+  "additionalProperties": false,
+  "properties": {
+    "listen": {
+      "title": "a mapping",
+      "type": [
+        "object",
+        "null"
+      ],
+      "additionalProperties": false,
+      "properties": {
+        "otlp_grpc": {
+          "$ref": "#/$defs/addresses",
+          "description": "OTLP/gRPC; any number of addresses (add 0.0.0.0:11800 for SkyWalking's senders)",
+          "default": [
+            "0.0.0.0:4317"
+          ]
+        },
+        "otlp_http": {
+          "$ref": "#/$defs/address",
+          "description": "OTLP/HTTP, protobuf and JSON",
+          "default": "0.0.0.0:4318"
+        },
+        "http": {
+          "$ref": "#/$defs/address",
+          "description": "`/metrics` of the gateways",
+          "default": "0.0.0.0:8080"
+        },
+        "telemetry": {
+          "$ref": "#/$defs/address",
+          "description": "the receiver's own `/metrics`, `/livez` and `/readyz`",
+          "default": "0.0.0.0:8081"
+        }
+      }
+    },
+    "metrics": {
+      "title": "a mapping",
+      "type": [
+        "object",
+        "null"
+      ],
+      "additionalProperties": false,
+      "properties": {
+        "admit": {
+          "$ref": "#/$defs/names",
+          "description": "metrics to take beside `gen_ai.*` and `mcp.*`: names, or prefixes that end in `*`",
+          "default": []
+        }
+      }
+    },
+    "limits": {
+      "title": "a mapping",
+      "type": [
+        "object",
+        "null"
+      ],
+      "additionalProperties": false,
+      "properties": {
+        "streams": {
+          "$ref": "#/$defs/count",
+          "description": "streams of all gateways; further ones are refused",
+          "default": 200000
+        },
+        "streams_per_pod": {
+          "$ref": "#/$defs/count",
+          "description": "streams of one gateway pod; further ones are refused",
+          "default": 20000
+        },
+        "pods": {
+          "$ref": "#/$defs/count",
+          "description": "gateway pods; further ones are refused",
+          "default": 5000
+        },
+        "labels": {
+          "$ref": "#/$defs/count",
+          "description": "attributes of one data point; a point with more is refused",
+          "default": 40
+        },
+        "label_length": {
+          "$ref": "#/$defs/count",
+          "description": "characters of a label value; a longer one becomes `other`",
+          "default": 256
+        },
+        "name_length": {
+          "$ref": "#/$defs/count",
+          "description": "characters of the name of a metric, an attribute or a pod; what is longer is refused",
+          "default": 256
+        },
+        "label_values": {
+          "$ref": "#/$defs/count",
+          "description": "different values of one label of one gateway; further ones become `other`",
+          "default": 5000
+        },
+        "grpc_message": {
+          "$ref": "#/$defs/size",
+          "description": "size of an OTLP/gRPC message, after inflating",
+          "default": "4MiB"
+        },
+        "http_body": {
+          "$ref": "#/$defs/size",
+          "description": "size of an OTLP/HTTP body, before and after inflating",
+          "default": "20MiB"
+        }
+      }
+    },
+    "expiry": {
+      "title": "a mapping",
+      "type": [
+        "object",
+        "null"
+      ],
+      "additionalProperties": false,
+      "properties": {
+        "missed_intervals": {
+          "$ref": "#/$defs/count",
+          "description": "export intervals that pass in silence",
+          "default": 3
+        },
+        "default_interval": {
+          "$ref": "#/$defs/duration",
+          "description": "the export interval of a pod that has sent only once",
+          "default": "60s"
+        },
+        "minimum_interval": {
+          "$ref": "#/$defs/duration",
+          "description": "no export interval is taken for shorter",
+          "default": "1s"
+        },
+        "retention": {
+          "$ref": "#/$defs/duration",
+          "description": "how long an ended pod is remembered, so that it continues its series",
+          "default": "1h"
+        }
+      }
+    },
+    "journal": {
+      "title": "a mapping",
+      "type": [
+        "object",
+        "null"
+      ],
+      "additionalProperties": false,
+      "properties": {
+        "size": {
+          "$ref": "#/$defs/size",
+          "description": "size of the journal at which it is replaced by a snapshot",
+          "default": "256MiB"
+        }
+      }
+    },
+    "log": {
+      "title": "a mapping",
+      "type": [
+        "object",
+        "null"
+      ],
+      "additionalProperties": false,
+      "properties": {
+        "level": {
+          "$ref": "#/$defs/level",
+          "description": "debug, info, warning or error",
+          "default": "info"
+        }
+      }
+    },
+    "data_dir": {
+      "$ref": "#/$defs/directory",
+      "description": "where counts are kept over a restart; without it they are kept in memory only"
+    }
+  },
+  "$defs": {
+    "address": {
+      "title": "HOST:PORT",
+      "type": "string",
+      "pattern": "^(\\[[0-9a-fA-F:.%]+\\]|[^:\\[\\]]*):\\d{1,5}$"
+    },
+    "addresses": {
+      "title": "a list of HOST:PORT",
+      "type": "array",
+      "minItems": 1,
+      "items": {
+        "type": "string",
+        "pattern": "^(\\[[0-9a-fA-F:.%]+\\]|[^:\\[\\]]*):\\d{1,5}$"
+      }
+    },
+    "count": {
+      "title": "a whole number of at least 1",
+      "type": "integer",
+      "minimum": 1
+    },
+    "size": {
+      "title": "a size such as 4MiB, or a number of bytes",
+      "anyOf": [
+        {
+          "type": "integer",
+          "minimum": 1
+        },
+        {
+          "type": "string",
+          "pattern": "^(?=.*[1-9])\\d+ ?(|KiB|MiB|GiB)$"
+        }
+      ]
+    },
+    "duration": {
+      "title": "a duration such as 500ms, 60s, 5m or 1h",
+      "type": "string",
+      "pattern": "^(?=.*[1-9])\\d+(\\.\\d+)?(ms|s|m|h)$"
+    },
+    "names": {
+      "title": "a list of metric names, or of prefixes that end in *",
+      "type": "array",
+      "items": {
+        "type": "string",
+        "pattern": "^[\\s\\S]+$"
+      }
+    },
+    "directory": {
+      "title": "the path of a directory",
+      "type": "string",
+      "pattern": "^[\\s\\S]+$"
+    },
+    "level": {
+      "title": "debug, info, warning or error",
+      "enum": [
+        "debug",
+        "info",
+        "warning",
+        "error"
+      ]
+    }
+  }
+}
+""")
