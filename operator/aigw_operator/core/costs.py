@@ -8,7 +8,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from aigw_operator.core.model import Note, Raw
+from aigw_operator.core.model import Raw
+from aigw_operator.core.note import Note
 
 # spec.globalLLMRequestCosts: a list-map by metadataKey (api/v1beta1 LLMRequestCost):
 #   {metadataKey, type: InputToken | CachedInputToken | … | CEL, cel: expression, with type CEL only}

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from aigw_operator.core import arrangement, expansion, otel_variables, resource_attributes
 from aigw_operator.core.expansion import check_pod, env_hash, expand, gateway_env
-from aigw_operator.core.model import Note, Raw
+from aigw_operator.core.model import Raw
+from aigw_operator.core.note import Note
 from aigw_operator.core.otel_variables import EnvSettings
 
 __all__ = ["EnvMerge", "EnvSettings", "check_pod", "env_hash", "expand", "gateway_env", "merge_env", "undo_env"]

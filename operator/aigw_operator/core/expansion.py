@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from aigw_operator.core.model import Note, Raw
+from aigw_operator.core.model import Raw
+from aigw_operator.core.note import Note
 
 # One entry (core/v1 EnvVar):
 #   {name, value}                                   value may hold $(NAME)

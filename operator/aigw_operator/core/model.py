@@ -8,8 +8,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from aigw_operator.core.note import Note as Note
-
 Raw = Mapping[str, Any]
 """A Kubernetes object, or a part of one, as JSON; never changed in place."""
 

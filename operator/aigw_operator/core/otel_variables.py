@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from aigw_operator.core.model import Note
+from aigw_operator.core.note import Note
 
 ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 METRICS_ENDPOINT: Final = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
@@ -37,6 +37,9 @@ METRICS_INSECURE: Final = "OTEL_EXPORTER_OTLP_METRICS_INSECURE"
 
 # Settings of signals that are not ours, by the prefix of their names.
 _OTHER_SIGNALS: Final = ("OTEL_EXPORTER_OTLP_TRACES_", "OTEL_EXPORTER_OTLP_LOGS_")
+
+# What OTLP over HTTP has behind an endpoint; only to one for all signals is it added by the SDK.
+_PATHS: Final[Mapping[str, str]] = {METRICS_ENDPOINT: "/v1/metrics", TRACES_ENDPOINT: "/v1/traces"}
 
 # The specification's default, which autoexport follows.
 _DEFAULT_PROTOCOL: Final = "http/protobuf"
@@ -111,8 +114,7 @@ def _endpoint(user: User, of_signal: str) -> str | None:
 
 def _is_ours(user: User, name: str, settings: EnvSettings) -> bool:
     """Whether the user's endpoint is the very one that we would set."""
-    path = {METRICS_ENDPOINT: "/v1/metrics", TRACES_ENDPOINT: "/v1/traces"}.get(name, "")
-    return (user[name] or "").rstrip("/") in (settings.endpoint, settings.endpoint + path)
+    return (user[name] or "").rstrip("/") == _of_signal(settings, _PATHS.get(name, ""))
 
 
 def _of_signal(settings: EnvSettings, path: str) -> str:
@@ -138,7 +140,7 @@ def _metrics(user: User, settings: EnvSettings, kept: frozenset[str]) -> dict[st
     transport = {METRICS_EXPORTER: "otlp", INTERVAL: str(settings.interval_ms), TEMPORALITY: settings.temporality}
     theirs = _endpoint(user, METRICS_ENDPOINT)
     if theirs is None and _per_signal(user, settings):
-        endpoint = _of_signal(settings, "/v1/metrics")
+        endpoint = _of_signal(settings, _PATHS[METRICS_ENDPOINT])
         return {METRICS_ENDPOINT: endpoint, METRICS_PROTOCOL: settings.protocol, **transport}
     if theirs is None:
         return {ENDPOINT: settings.endpoint, PROTOCOL: settings.protocol, **transport}
@@ -163,7 +165,11 @@ def _traces(user: User, settings: EnvSettings, kept: frozenset[str]) -> dict[str
         return {}
     variables = {TRACES_EXPORTER: "otlp", SEMCONV: "gen_ai", HIDE_INPUTS: "true", HIDE_OUTPUTS: "true"}
     if theirs is None and _per_signal(user, settings):
-        return {TRACES_ENDPOINT: _of_signal(settings, "/v1/traces"), TRACES_PROTOCOL: settings.protocol, **variables}
+        return {
+            TRACES_ENDPOINT: _of_signal(settings, _PATHS[TRACES_ENDPOINT]),
+            TRACES_PROTOCOL: settings.protocol,
+            **variables,
+        }
     if theirs is not None and not elsewhere:
         return _protocol(user, settings, kept, TRACES_PROTOCOL) | variables
     return variables | ({TRACES_PROTOCOL: settings.protocol} if TRACES_PROTOCOL in kept and elsewhere else {})

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aigw_operator.core import expansion
-from aigw_operator.core.model import Note, Raw
+from aigw_operator.core.model import Raw
+from aigw_operator.core.note import Note
 
 NAME: Final = "OTEL_RESOURCE_ATTRIBUTES"
 

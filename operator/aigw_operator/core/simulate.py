@@ -5,7 +5,7 @@ what only a live cluster does (pods, conditions) does not happen.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aigw_operator.core import gateway_config, gateway_plan, moments, parse, patch, wiring
@@ -44,6 +44,8 @@ class Outcome:
     actions: tuple[Action, ...]
     problems: tuple[str, ...] = ()
     """what keeps a Gateway from being wired wholly"""
+    notes: tuple[str, ...] = ()
+    """what a user had set otherwise, and stays"""
 
 
 def play(snapshot: Snapshot, names: tuple[NamespacedName, ...], installation: Installation, now: Moment) -> Outcome:
@@ -59,14 +61,17 @@ def play(snapshot: Snapshot, names: tuple[NamespacedName, ...], installation: In
             if not step.actions and step.recheck_after is None:
                 break
             now = _later(now, step.recheck_after or 0.0)
-    return Outcome(snapshot, tuple(done), tuple(_problems(snapshot, names, installation, now)))
+    problems, notes = _remarks(snapshot, names, installation, now)
+    return Outcome(snapshot, tuple(done), problems, notes)
 
 
-def _problems(
+def _remarks(
     snapshot: Snapshot, names: tuple[NamespacedName, ...], installation: Installation, now: Moment
-) -> Iterator[str]:
-    """What the parts of each Gateway's wiring have to say where they are to be wired, and are not."""
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Problems and notes of the parts of each Gateway's wiring where they are to be wired."""
     decide = gateway_plan.decider(snapshot, installation)
+    problems: list[str] = []
+    notes: list[str] = []
     for name in names:
         gateway = snapshot.gateways[name]
         if decide(gateway).verdict is not Verdict.APPLY:
@@ -76,8 +81,9 @@ def _problems(
             wiring.plan(snapshot, gateway, decide, now),
         ):
             if step.problem is not None and step.problem.reason != "Disabled":
-                yield f"Gateway {name}: {step.problem.message}"
-            yield from (f"Gateway {name}: {note.message}" for note in step.notes)
+                problems.append(f"Gateway {name}: {step.problem.message}")
+            notes += [f"Gateway {name}: {note.message}" for note in step.notes]
+    return tuple(problems), tuple(notes)
 
 
 def _later(now: Moment, wait: float) -> Moment:

@@ -1,5 +1,6 @@
 """The env of a GatewayConfig, case by case: what stood there, what we make of it, and what a kubelet makes of that."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -73,7 +74,7 @@ def _outcome(case: Mapping[str, Any]) -> dict[str, Any]:
         "pod": problem and {problem.reason: problem.message},
         "undone": [dict(entry) for entry in env.undo_env(merged.env, merged.record)],
     }
-    return {name: part for name, part in out.items() if part}
+    return dict(json.loads(json.dumps({name: part for name, part in out.items() if part})))
 
 
 @pytest.mark.parametrize("path", sorted(_CASES.glob("*.yaml")), ids=lambda path: path.stem)

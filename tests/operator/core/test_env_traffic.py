@@ -101,7 +101,7 @@ def _names(entries: list[Raw]) -> set[str]:
     return {entry["name"] for entry in entries}
 
 
-@examples(600)
+@examples(250)
 @hypothesis.given(live=_LISTS, settings=_SETTINGS)
 def test_it_goes_on_starting(live: list[Raw], settings: EnvSettings) -> None:
     """A variable of ours makes a value count that stops the gateway: an outage of the data plane."""
@@ -109,7 +109,7 @@ def test_it_goes_on_starting(live: list[Raw], settings: EnvSettings) -> None:
     assert _started(merged.env).starts or not _started(live).starts
 
 
-@examples(600)
+@examples(250)
 @hypothesis.given(live=_LISTS, settings=_SETTINGS)
 def test_metrics_go_to_the_policy_or_where_they_went(live: list[Raw], settings: EnvSettings) -> None:
     """Metrics are sent to nobody, to the wrong path, or away from where the user wants them."""
@@ -122,16 +122,17 @@ def test_metrics_go_to_the_policy_or_where_they_went(live: list[Raw], settings: 
         assert after is not None
         assert before.target.removesuffix("/v1/metrics") == after.target.removesuffix("/v1/metrics")
         assert before == after or _OURS in before.target
-    elif merged.error is None and not named and values.get("OTEL_SDK_DISABLED") != "true":
-        if values.get("OTEL_METRICS_EXPORTER", "") in ("", "otlp"):
-            assert after is not None
-            spoken = values.get(f"{_PREFIX}METRICS_PROTOCOL") or values.get(f"{_PREFIX}PROTOCOL") or settings.protocol
-            right = settings.endpoint + ("/v1/metrics" if settings.protocol == "http/protobuf" else "")
-            assert spoken == after.protocol or f"{_PREFIX}PROTOCOL" in users
-            assert after.target == right or after.protocol != settings.protocol
+        return
+    exports = values.get("OTEL_SDK_DISABLED") != "true" and values.get("OTEL_METRICS_EXPORTER", "") in ("", "otlp")
+    if merged.error is None and not named and exports:
+        assert after is not None
+        spoken = values.get(f"{_PREFIX}METRICS_PROTOCOL") or values.get(f"{_PREFIX}PROTOCOL") or settings.protocol
+        right = settings.endpoint + ("/v1/metrics" if settings.protocol == "http/protobuf" else "")
+        assert spoken == after.protocol or f"{_PREFIX}PROTOCOL" in users
+        assert after.target == right or after.protocol != settings.protocol
 
 
-@examples(600)
+@examples(250)
 @hypothesis.given(live=_LISTS, settings=_SETTINGS, before=_SETTINGS)
 def test_traces_are_switched_on_by_nobody_but_the_policy(
     live: list[Raw], settings: EnvSettings, before: EnvSettings
@@ -153,7 +154,7 @@ def test_traces_are_switched_on_by_nobody_but_the_policy(
         assert without == traces
 
 
-@examples(400)
+@examples(150)
 @hypothesis.given(live=_LISTS, traces=st.booleans())
 def test_an_endpoint_that_is_edited_gets_no_prompts(live: list[Raw], traces: bool) -> None:
     """A user points our endpoint elsewhere, and with it goes what kept the prompts out of traces."""
