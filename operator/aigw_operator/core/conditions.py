@@ -5,13 +5,13 @@ while nothing happens, since each change of it is a write.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aigw_operator.core import env, gateway_config, moments, rollout
 from aigw_operator.core.actions import Step
 from aigw_operator.core.effective import Effective
-from aigw_operator.core.model import Condition, Gateway, Pod, Snapshot, Source
+from aigw_operator.core.model import Condition, Gateway, Pod, Raw, Snapshot, Source
 from aigw_operator.core.note import Note
 
 ACCEPTED: Final = "Accepted"
@@ -19,6 +19,9 @@ INJECTED: Final = "Injected"
 WIRED: Final = "AccessLogsWired"
 PRICED: Final = "CostsConfigured"
 RECEIVED: Final = "TelemetryReceived"
+
+KEY_CONFLICT: Final = "KeyConflict"
+"""The reason of costs.merge_costs, the one note on a GatewayConfig that is not about its environment."""
 
 # How many export intervals may pass before a pod counts as silent: as the receiver itself has it.
 _MISSED_INTERVALS: Final = 3
@@ -35,6 +38,8 @@ class Progress:
     config: Step
     access_logs: Step
     failure: str = ""
+    before: Mapping[str, Raw] = dataclasses.field(default_factory=dict)
+    """the conditions that stand in the policy's status, by type"""
 
 
 def _condition(kind: str, status: str, note: Note) -> Condition:
@@ -56,7 +61,7 @@ def describe(snapshot: Snapshot, gateway: Gateway, progress: Progress, now: floa
         _injected(snapshot, gateway, progress),
         _wired(gateway, progress),
         _priced(snapshot, progress),
-        _received(snapshot, gateway, progress.effective, now),
+        _received(snapshot, gateway, progress, now),
     )
 
 
@@ -93,7 +98,8 @@ def _injected(snapshot: Snapshot, gateway: Gateway, progress: Progress) -> Condi
             "to this Gateway, or AI Gateway's webhook did not see the pods"
         )
         return _condition(INJECTED, "False", Note("NoSidecar", message))
-    return _carried(with_sidecar, gateway_config.env_of(config), progress.config.notes)
+    notes = tuple(note for note in progress.config.notes if note.reason != KEY_CONFLICT)
+    return _carried(with_sidecar, gateway_config.env_of(config), notes)
 
 
 def _carried(pods: Sequence[Pod], config_env: tuple[object, ...], notes: tuple[Note, ...]) -> Condition:
@@ -133,21 +139,24 @@ def _priced(snapshot: Snapshot, progress: Progress) -> Condition:
     if blocked := _blocked(progress.config, progress):
         return _condition(PRICED, "False", blocked)
     for note in progress.config.notes:
-        if note.reason == "KeyConflict":
+        if note.reason == KEY_CONFLICT:
             return _condition(PRICED, "False", note)
     return _condition(
         PRICED, "True", Note("Configured", "the token keys that access logs need are in the GatewayConfig")
     )
 
 
-def _received(snapshot: Snapshot, gateway: Gateway, effective: Effective, now: float) -> Condition:
-    """Whether the receiver hears the live pods."""
+def _received(snapshot: Snapshot, gateway: Gateway, progress: Progress, now: float) -> Condition:
+    """Whether the receiver hears the live pods. Until it was asked, what was true stays: our own restart is no news."""
+    effective = progress.effective
     if effective.endpoint is None or effective.endpoint.receiver is None:
         message = (
             "the policy's endpoint is not a TelemetryReceiver; whether it receives anything cannot be seen from here"
         )
         return _condition(RECEIVED, "Unknown", Note("ExternalEndpoint", message))
     sources = snapshot.sources.get(effective.endpoint.receiver)
+    if sources is None and (known := progress.before.get(RECEIVED)):
+        return Condition(RECEIVED, known["status"], known["reason"], known["message"])
     if sources is None or sources.error:
         detail = sources.error if sources else "not asked yet"
         message = f"the sources of TelemetryReceiver {effective.endpoint.receiver} are not known: {detail}"

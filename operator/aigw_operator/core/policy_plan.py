@@ -49,6 +49,7 @@ def _entries(
     """The conditions of every Gateway that a policy selects, and of those that it names in vain."""
     found = attachment.targets(snapshot, policy)
     decide = gateway_plan.decider(snapshot, installation)
+    before = policy_status.live_conditions(policy)
     entries: dict[NamespacedName, tuple[Condition, ...]] = {}
     for name in found.missing:
         message = f"Gateway {name.name} does not exist in namespace {name.namespace}; create it"
@@ -67,6 +68,7 @@ def _entries(
             gateway_config.plan(snapshot, gateway, decide, now),
             wiring.plan(snapshot, gateway, decide, now),
             failures.get(ObjectKey(GATEWAY, name), ""),
+            before.get(name, {}),
         )
         entries[name] = conditions.describe(snapshot, gateway, progress, now.seconds)
     return entries

@@ -16,6 +16,9 @@ CONTROLLER: Final = f"{DOMAIN}/operator"
 # maxItems of status.ancestors in the CRD: an entry is up to 3 KiB, and etcd takes no object over 1.5 MiB.
 _MOST: Final = 512
 
+# An event is a request; a policy for hundreds of Gateways shall not post one for each.
+_MOST_EVENTS: Final = 20
+
 # status:
 #   ancestors: [{ancestorRef: {group, kind, namespace, name}, controllerName, conditions: [{type, status, …}]}]
 #   gateways: "3"    injected: "2/3"    receiving: "2/3"    preview: […]    observedGeneration    conditions
@@ -55,20 +58,37 @@ def live_conditions(policy: Policy) -> dict[NamespacedName, dict[str, Raw]]:
 
 
 def events(policy: Policy, entries: Entries) -> tuple[Event, ...]:
-    """One event for each condition whose status has turned since the status that stands."""
+    """One event for each condition whose status has turned since the status that stands.
+
+    Of very many the rest becomes one event for each condition, with the number of Gateways.
+    """
     before = live_conditions(policy)
-    key = ObjectKey(POLICY, policy.meta.name)
-    found = []
-    for name, items in sorted(entries.items()):
-        for item in items:
-            old = before.get(name, {}).get(item.type, {}).get("status")
-            news = item.status == "True" or item.type == conditions.ACCEPTED
-            if old == item.status or (old is None and not news):
-                continue
-            kind = "Normal" if item.status == "True" else "Warning"
-            message = f"Gateway {name.name}: {item.type} is {item.status}: {item.message}"
-            found.append(Event(key, policy.raw["apiVersion"], policy.meta.uid, kind, item.reason, message, item.type))
+    turned = [
+        (name, item)
+        for name, items in sorted(entries.items())
+        for item in items
+        if _is_news(item, before.get(name, {}).get(item.type, {}).get("status"))
+    ]
+    found = [
+        _event(policy, item, item.reason, f"Gateway {name.name}: {item.type} is {item.status}: {item.message}")
+        for name, item in turned[:_MOST_EVENTS]
+    ]
+    rest = [item for _, item in turned[_MOST_EVENTS:]]
+    for kind, status in sorted({(item.type, item.status) for item in rest}):
+        alike = [item for item in rest if (item.type, item.status) == (kind, status)]
+        found.append(_event(policy, alike[0], kind, f"{len(alike)} more Gateways: {kind} is {status}"))
     return tuple(found)
+
+
+def _is_news(item: Condition, old: str | None) -> bool:
+    """At birth only what is good, or not accepted at all, is worth an event: the rest is on its way."""
+    return old != item.status and (old is not None or item.status == "True" or item.type == conditions.ACCEPTED)
+
+
+def _event(policy: Policy, item: Condition, reason: str, message: str) -> Event:
+    key = ObjectKey(POLICY, policy.meta.name)
+    kind = "Normal" if item.status == "True" else "Warning"
+    return Event(key, policy.raw["apiVersion"], policy.meta.uid, kind, reason, message, item.type)
 
 
 def _reference(name: NamespacedName) -> dict[str, str]:
