@@ -10,7 +10,7 @@ SECONDS ?=
 GATEWAY ?= standin
 COLLECTOR ?=
 
-.PHONY: help install demo check format docs test bench lock clean
+.PHONY: help install demo check format docs test cluster-parts test-cluster bench lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -51,7 +51,13 @@ format: install  ## put the code into the house format
 	$(BIN)/ruff check --fix .
 
 test: check  ## everything that proves the code, but for the benchmark
-	$(BIN)/python -m pytest -q --durations=10 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -m "not cluster" --durations=10 $(PYTEST_ARGS)
+
+cluster-parts: install  ## build the real programs that test-cluster needs, into a cache outside of the checkout
+	PYTHONPATH=tests $(BIN)/python -m cluster.parts
+
+test-cluster: cluster-parts  ## the operator on a real control plane, with the real Envoy Gateway; needs Go, openssl, root
+	$(BIN)/python -m pytest -q -m cluster --durations=10 tests/cluster $(PYTEST_ARGS)
 
 bench: install  ## speed and memory as ratios; COLLECTOR=PATH adds the OpenTelemetry Collector to the same run
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(COLLECTOR),--collector $(COLLECTOR)) $(BENCH_ARGS)

@@ -1,4 +1,4 @@
-"""One run of the demo: start everything, let the traffic flow, stop it, and compare.
+"""One run of the demo: start everything, let the traffic flow, stop it, show what the operator does, and compare.
 
 It must not know how a gateway is made: the stand-in and the real one have the same face.
 """
@@ -18,6 +18,7 @@ from aigw_demo.standin import start_standins
 from aigw_demo.summary import build_summary
 from aigw_demo.table import LiveTable, render_addresses
 from aigw_demo.traffic import Target, Traffic
+from aigw_demo.wiring import build_chapter, render_manifests
 
 STANDIN: Final = "standin"
 REAL: Final = "aigw"
@@ -58,7 +59,7 @@ async def run(gateway: str, seconds: float | None) -> int:
 
 
 async def watch(receiver: Receiver, gateways: Gateways, seconds: float | None) -> int:
-    """Traffic and table for a while, then the summary."""
+    """Traffic and table for a while, then the chapter on the operator and the summary."""
     traffic = Traffic(gateways.targets)
     async with catch_signals() as asked_to_stop, asyncio.TaskGroup() as group:
         table = group.create_task(LiveTable(receiver.addresses).run())
@@ -73,6 +74,7 @@ async def watch(receiver: Receiver, gateways: Gateways, seconds: float | None) -
     if receiver.process.returncode is not None:
         message = f"the receiver ended with status {receiver.process.returncode}"
         raise StartError(message)
+    print("\n".join(["", *build_chapter(await render_manifests())]), flush=True)
     return await compare(receiver.addresses, gateways)
 
 

@@ -1,12 +1,19 @@
-"""docs/operator.md is complete: every reason that a status can have stands in its tables."""
+"""The pages on the operator are true: every reason and setting stands in them, and their samples can be used."""
 
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import pytest
+import yaml
+
+import paper_cluster as paper
 from aigw_operator import settings
+from aigw_operator.core import rendering
+from aigw_operator.core.model import Installation
+from aigw_operator.shell import templates
 
 TREE: Final = Path(__file__).parents[2]
 CORE: Final = TREE / "operator" / "aigw_operator" / "core"
@@ -49,3 +56,34 @@ def test_every_setting_is_named() -> None:
     page = (TREE / "docs" / "operator.md").read_text()
     explained = set(re.findall(r"^\| `--([a-z-]+)` \|", page, re.MULTILINE))
     assert {settings.flag(name).removeprefix("--") for name in settings.KEYS} == explained
+
+
+def _samples(page: str) -> list[dict[str, Any]]:
+    """The objects of our two kinds in the code blocks of a page."""
+    blocks = re.findall(r"^(?:```yaml|kubectl apply -f - <<'EOF')\n(.*?)^(?:```|EOF)$", page, re.MULTILINE | re.DOTALL)
+    found = [raw for block in blocks for raw in yaml.safe_load_all(block)]
+    return [
+        raw for raw in found if isinstance(raw, dict) and str(raw.get("apiVersion")).startswith("telemetry.aigw.dev/")
+    ]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/operator.md"])
+def test_samples_can_be_used(name: str) -> None:
+    """A newcomer would copy an object that is refused, or that wires nothing."""
+    gateway = paper.gateway("gw")
+    samples = _samples((TREE / name).read_text())
+    installation = Installation(receiver_image="receiver:1")
+    found = rendering.render([*samples, gateway], installation, templates.load_templates(), yaml.safe_load)
+
+    assert ["TelemetryReceiver", "TelemetryPolicy"] == [raw["kind"] for raw in samples]
+    assert () == found.problems
+    assert (12, gateway["metadata"]["name"]) == (len(found.objects), found.objects[-1]["metadata"]["name"])
+
+
+@pytest.mark.parametrize(
+    "path", sorted(TREE.glob("docs/**/*.md")) + sorted(TREE.glob("*.md")), ids=lambda path: path.name
+)
+def test_links_lead_somewhere(path: Path) -> None:
+    """A page would refer to another one that does not exist."""
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
+    assert [] == [link for link in links if not (path.parent / link).exists()]

@@ -26,7 +26,7 @@ def build_event(event: Event, instance: str, now: Moment) -> dict[str, Any]:
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{name.name[:200]}.", "namespace": name.namespace or _NO_NAMESPACE},
+        "metadata": {"generateName": f"{name.name[:200].rstrip('.-')}-", "namespace": name.namespace or _NO_NAMESPACE},
         # A MicroTime must have all six digits.
         "eventTime": now.text.removesuffix("Z") + ".000000Z",
         "reportingController": _CONTROLLER,

@@ -27,16 +27,26 @@ class Intake:
     """Where everything that is seen comes in."""
 
     def __init__(
-        self, store: Store, *, affected: Affected, enqueue: Enqueue, telemetry: Telemetry, watchdog: Watchdog
+        self,
+        store: Store,
+        *,
+        affected: Affected,
+        enqueue: Enqueue,
+        telemetry: Telemetry,
+        watchdog: Watchdog,
+        relisted: Callable[[], None],
     ) -> None:
         self._store = store
         self._affected = affected
         self._enqueue = enqueue
         self._telemetry = telemetry
         self._watchdog = watchdog
+        self._relisted = relisted
 
     def observe(self, kind: Kind, event_type: str | None, raw: Raw) -> None:
-        """A watch event: ADDED, MODIFIED, DELETED, or None for kopf's own first list."""
+        """A watch event: ADDED, MODIFIED, DELETED, or None for what kopf lists when it begins a watch."""
+        if event_type is None:
+            self._relisted()
         self._telemetry.events.labels(kind.kind).inc()
         if kind == model.DEFINITION:
             self._define(event_type, raw)

@@ -68,13 +68,6 @@ class Operator:
             enqueue=self.queue.add,
             instance=socket.gethostname(),
         )
-        self._intake = Intake(
-            self.store,
-            affected=affected,
-            enqueue=self.queue.add,
-            telemetry=self.telemetry,
-            watchdog=self._watchdog,
-        )
         self._resync = Resync(
             self.store,
             cluster,
@@ -82,6 +75,14 @@ class Operator:
             telemetry=self.telemetry,
             watchdog=self._watchdog,
             namespaces=settings.namespaces,
+        )
+        self._intake = Intake(
+            self.store,
+            affected=affected,
+            enqueue=self.queue.add,
+            telemetry=self.telemetry,
+            watchdog=self._watchdog,
+            relisted=self._resync.ask,
         )
         self._sources = SourcesPoll(
             self.store,

@@ -1,6 +1,7 @@
 """Lists everything: at the start, and again every few minutes to repair what the watches missed. It decides nothing."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -18,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 # Resyncs that are missed before a probe says so: one may fail, and the next be slow.
 _MISSED: Final = 3
+
+# How long after a watch has begun anew the next list comes (seconds): until kopf has shown what it found.
+_AFTER_NEW_WATCH: Final = 2.0
 
 # Before the first list nothing works, so it is tried again sooner than other work.
 _LONGEST_WAIT: Final = 30.0
@@ -45,6 +49,7 @@ class Resync:
         self._namespaces = namespaces
         self._clock = clock
         self._last = clock()
+        self._asked = asyncio.Event()
         self.complete = False
         """whether every kind has been listed once"""
 
@@ -85,10 +90,17 @@ class Resync:
             else:
                 return
 
+    def ask(self) -> None:
+        """A watch has begun anew: what was deleted before it did, and after the last list, nobody has told us of."""
+        self._asked.set()
+
     async def run(self, enqueue_everything: Callable[[], None]) -> None:
-        """Resync for ever."""
+        """Resync for ever: in each period, and soon after a watch has begun anew."""
         while True:
-            await asyncio.sleep(self._period)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), self._period)
+                await asyncio.sleep(_AFTER_NEW_WATCH)
+            self._asked.clear()
             await self.sync_until_done()
             enqueue_everything()
 

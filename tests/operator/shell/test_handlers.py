@@ -41,7 +41,12 @@ class _Setup:
             enqueue=lambda key, after: self.keys.append((key.name.name, after)),
             telemetry=self.telemetry,
             watchdog=self.watchdog,
+            relisted=self._relist,
         )
+        self.relisted = 0
+
+    def _relist(self) -> None:
+        self.relisted += 1
 
     def take(self) -> list[tuple[str, float]]:
         keys, self.keys = self.keys, []
@@ -69,6 +74,7 @@ def test_events() -> None:
         taken.append([name for name, _ in setup.take()])
 
     assert [["x"], [], ["x", "y"], [], ["y"], []] == taken
+    assert 1 == setup.relisted
     assert 6.0 == setup.telemetry.registry.get_sample_value("aigw_operator_watch_events_total", {"kind": "Gateway"})
 
 

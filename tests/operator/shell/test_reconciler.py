@@ -285,7 +285,7 @@ def test_events() -> None:
     expected = {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"generateName": "g.", "namespace": "ns"},
+        "metadata": {"generateName": "g-", "namespace": "ns"},
         "eventTime": "2026-01-01T00:00:00.000000Z",
         "reportingController": "telemetry.aigw.dev/operator",
         "reportingInstance": "pod",

@@ -161,3 +161,19 @@ def test_age(monkeypatch: pytest.MonkeyPatch) -> None:
     setup.cluster.failures = [errors.UnavailableError("500: oh"), errors.ThrottledError("429: slow", retry_after=0.01)]
     asyncio.run(setup.resync.sync_until_done())
     assert ("", True, []) == (setup.resync.dead(), setup.resync.complete, setup.cluster.failures)
+
+
+async def test_a_new_watch_asks_for_a_list_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was deleted between the first list and the first watch would stay known until the next period, for minutes."""
+    monkeypatch.setattr("aigw_operator.shell.resync._AFTER_NEW_WATCH", 0.0)
+    setup = _Setup()
+    setup.cluster.objects = {model.DEFINITION: [_DEFINITION]}
+    listed = asyncio.Event()
+    task = asyncio.create_task(setup.resync.run(listed.set))
+    await asyncio.sleep(0)
+    assert [] == setup.cluster.asked
+
+    setup.resync.ask()
+    await asyncio.wait_for(listed.wait(), 10)
+    task.cancel()
+    assert setup.resync.complete
