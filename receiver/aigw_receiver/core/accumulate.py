@@ -7,7 +7,7 @@ import numpy as np
 
 from aigw_receiver.core import temporality
 from aigw_receiver.core.model import EXACT_LIMIT, DropReason, Outcome, Point, PointError
-from aigw_receiver.core.series import TIME, Rows, Run
+from aigw_receiver.core.series import COUNT, START, TIME, Rows, Run
 from aigw_receiver.core.temporality import Clock, Verdict
 
 
@@ -16,7 +16,7 @@ def observe_last(rows: Rows, row: int, point: Point, outcome: Outcome) -> None:
     if point.time < int(rows.clock[row, TIME]):
         outcome.outdated += 1
         return
-    rows.clock[row, :2] = point.start, point.time
+    rows.clock[row, START:COUNT] = point.start, point.time
     rows.values[_series_of(rows, row)] = point.value
 
 
@@ -83,7 +83,7 @@ def _replace(rows: Rows, row: int, point: Point, increase: tuple[list[int], floa
         _raise_base(rows, int(rows.parent[row]), *increase)
     rows.counts[row] = point.counts
     rows.values[row] = point.value
-    rows.clock[row, :2] = point.start or rows.clock[row, 0], point.time
+    rows.clock[row, START:COUNT] = point.start or rows.clock[row, START], point.time
 
 
 def _reset(rows: Rows, row: int, point: Point, last: Run, increase: tuple[list[int], float]) -> None:

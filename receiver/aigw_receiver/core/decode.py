@@ -1,6 +1,7 @@
 """From the bytes of a request to its metrics, each with its data points still as bytes. It reads no data point.
 
 The envelope of `wire` is parsed down to the points; `points` reads a point in full, `batches` reads many by heart.
+Repeated fields are copied by `[:]`: to iterate over one ends with an error that protobuf words in full (measured).
 """
 
 import functools
@@ -12,6 +13,8 @@ from aigw_receiver.core import points, wire
 from aigw_receiver.core.model import Kind, MetricHeader
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
+# One of the enumeration, without its look-up.
+_SUM: Final = Kind.SUM
 
 # Bytes of a scope up to which its digest is remembered; real ones have some dozens.
 _MEMORABLE: Final = 1024
@@ -38,13 +41,13 @@ def read_request(body: bytes) -> Iterator[tuple[bytes, Iterator[Metric | None]]]
         request = wire.EnvelopeRequest.FromString(body)
     except wire.DecodeError:
         request = wire.LooseEnvelopeRequest.FromString(body)
-    return ((b"".join(item.resource), _read_metrics(item.scope_metrics)) for item in request.resource_metrics)
+    return ((b"".join(item.resource), _read_metrics(item.scope_metrics)) for item in request.resource_metrics[:])
 
 
 def _read_metrics(scopes: Any) -> Iterator[Metric | None]:
-    for scope_metrics in scopes:
+    for scope_metrics in scopes[:]:
         scope = _canonical_scope(b"".join(scope_metrics.scope))
-        for metric in scope_metrics.metrics:
+        for metric in scope_metrics.metrics[:]:
             try:
                 parsed = wire.EnvelopeMetric.FromString(metric) if isinstance(metric, bytes) else metric
             except wire.DecodeError:
@@ -59,9 +62,9 @@ def _read_metric(scope: bytes, metric: Any) -> Metric:
     kind = _KINDS[field or "gauge"]
     holder = getattr(metric, kind)
     temporality = holder.aggregation_temporality if kind in WITH_TEMPORALITY else 0
-    monotonic = kind is Kind.SUM and holder.is_monotonic
+    monotonic = kind is _SUM and holder.is_monotonic
     header = MetricHeader(scope, metric.name, metric.unit, kind, temporality, monotonic)
-    return Metric(header, metric.description, list(holder.data_points))
+    return Metric(header, metric.description, holder.data_points[:])
 
 
 def _canonical_scope(scope: bytes) -> bytes:

@@ -9,13 +9,14 @@ key in between needs no parsing: protobuf reads from left to right, so equal byt
     NumberDataPoint      11 start 19 time (2a exemplar)* (3a attribute)* 21|31 value  (as Go writes it: oneofs last)
                          11 start 19 time 21|31 value (3a attribute)*                 (ascending, as C++ and Python do)
 
-Numbers are little-endian; L is a varint; the tags are those of opentelemetry/proto/metrics/v1/metrics.proto.
+The header of a number is its start, time and value, wherever the value stands. Numbers are little-endian; L is a
+varint; the tags are those of opentelemetry/proto/metrics/v1/metrics.proto.
 """
 
 import dataclasses
 import functools
 import struct
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -37,97 +38,103 @@ def _varint(value: int) -> bytes:
     return bytes([low | 0x80]) + _varint(high) if high else bytes([low])
 
 
-# The bytes that stand in one column of headers joined together, by the column.
-Columns = tuple[tuple[int, int], ...]
-
-
-def columns_hold(joined: bytes, length: int, size: int, columns: Columns) -> bool:
-    """Whether `size` headers of `length` bytes, joined, all have these bytes in these columns."""
-    for column, byte in columns:  # noqa: SIM110 - a generator would cost more than all of the counting
-        if joined[column::length].count(byte) != size:
-            return False
-    return True
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Layout:
-    """Where the numbers of a histogram point with given bounds lie, and which bytes between them never change."""
+    """Where the numbers of a header lie, and which bytes between them never change."""
 
     length: int
+    fields: int
+    """fields of eight bytes that stand first: start, time, then count and sum, or the value of a number"""
     buckets: int
     first_count: int
-    columns: Columns
-    """the tags and lengths from the sum to the buckets"""
-    bounds: bytes
-    """the bounds as they are written, with their tag and length, at the end of the header"""
-    bounds_dtype: np.dtype[Any]
+    """where the counts of the buckets begin"""
+    constant: bytes
+    """a header with all numbers zero"""
+    mask: npt.NDArray[np.uint8]
+    """a header with all bits set in the bytes that never change, and none in the numbers"""
 
-    def holds_for(self, joined: bytes, size: int) -> bool:
-        """Whether `size` headers, joined, have the unchanging bytes at their places."""
-        place = self.length - len(self.bounds)
-        bounds: npt.NDArray[Any] = np.ndarray((size,), self.bounds_dtype, joined, place, (self.length,))
-        if bounds.tobytes() != self.bounds * size or not columns_hold(joined, self.length, size, self.columns):
-            return False
-        first: npt.NDArray[Any] = np.ndarray((size,), _FIRST, joined, 0, (self.length,))
-        if first.tobytes() == joined[:_FIRST_LENGTH] * size:
-            # All points have one interval, as a rule: then the tags of the first one are those of all.
-            return columns_hold(joined[:_FIRST_LENGTH], _FIRST_LENGTH, 1, _FIRST_COLUMNS)
-        return columns_hold(joined, self.length, size, _FIRST_COLUMNS)
+    def holds(self, headers: bytes, size: int) -> bool:
+        """Whether `size` headers, joined, have the bytes that never change at their places."""
+        rows: npt.NDArray[np.uint8] = np.ndarray((size, self.length), _U8, headers)
+        return (rows & self.mask).tobytes() == self.constant * size
 
-    def fixed_fields(self, joined: bytes, size: int) -> npt.NDArray[np.uint64]:
-        """Start, time, count and the bits of the sum of `size` headers, joined."""
-        return np.ndarray((size, 4), _U64, joined, 1, (self.length, FIXED))
+    def read(self, headers: bytes, numbers: npt.NDArray[np.uint64]) -> None:
+        """Write the numbers of headers, joined, into rows of start, time, count, value as the bits of a float, counts.
 
-    def counts(self, joined: bytes, size: int) -> npt.NDArray[np.uint64]:
-        """The counts of the buckets of `size` headers, joined."""
-        return np.ndarray((size, self.buckets), _U64, joined, self.first_count, (self.length, 8))
+        A number has no count.
+        """
+        size = len(numbers)
+        fields: npt.NDArray[np.uint64] = np.ndarray((size, self.fields), _U64, headers, 1, (self.length, FIXED))
+        if self.buckets:
+            numbers[:, :4] = fields
+            counts = np.ndarray((size, self.buckets), _U64, headers, self.first_count, (self.length, 8))
+            numbers[:, 4 : 4 + self.buckets] = counts
+            return
+        numbers[:, :2] = fields[:, :2]
+        value = fields[:, 2]
+        numbers[:, 3] = value.view(np.int64).astype(np.float64).view(np.uint64) if self is WHOLE_NUMBERS else value
 
 
+_U8: Final = np.dtype(np.uint8)
 _U64: Final = np.dtype("<u8")
 
-# Start, time and the tag behind them.
-_FIRST_LENGTH: Final = 2 * FIXED + 1
-_FIRST: Final = np.dtype(f"V{_FIRST_LENGTH}")
-_FIRST_COLUMNS: Final[Columns] = ((0, START_TAG), (FIXED, TIME_TAG), (2 * FIXED, COUNT_TAG))
+
+def _layout(tags: tuple[int, ...], buckets: int = 0, before: bytes = b"", behind: bytes = b"") -> Layout:
+    """The layout of fixed fields with these tags, and of buckets between bytes that never change."""
+    numbers = bytes(8 * buckets)
+    constant = b"".join([bytes([tag]) + bytes(8) for tag in tags]) + before + numbers + behind
+    mask = (b"\xff" + bytes(8)) * len(tags) + b"\xff" * len(before) + numbers + b"\xff" * len(behind)
+    return Layout(
+        length=len(constant),
+        fields=len(tags),
+        buckets=buckets,
+        first_count=len(tags) * FIXED + len(before),
+        constant=constant,
+        mask=np.frombuffer(mask, _U8),
+    )
 
 
 @functools.lru_cache(maxsize=256)
-def layout_of(bounds: tuple[float, ...]) -> Layout:
+def histogram_layout(bounds: tuple[float, ...]) -> Layout:
     """The layout of points with these bounds, of which there is at least one."""
     size = 8 * (len(bounds) + 1)
-    before = bytes([BUCKETS_TAG]) + _varint(size)
     packed = bytes([BOUNDS_TAG]) + _varint(size - 8) + struct.pack(f"<{len(bounds)}d", *bounds)
-    first = 4 * FIXED + len(before)
-    columns = ((3 * FIXED, SUM_TAG), *enumerate(before, start=4 * FIXED))
-    buckets, length = len(bounds) + 1, first + size + len(packed)
-    bounds_dtype = np.dtype(f"V{len(packed)}")
-    return Layout(length, buckets, first, columns, packed, bounds_dtype)
+    tags = (START_TAG, TIME_TAG, COUNT_TAG, SUM_TAG)
+    return _layout(tags, len(bounds) + 1, bytes([BUCKETS_TAG]) + _varint(size), packed)
 
 
-NUMBER_TAGS: Final = {tag: ((0, START_TAG), (FIXED, TIME_TAG), (2 * FIXED, tag)) for tag in (AS_DOUBLE_TAG, AS_INT_TAG)}
+NUMBERS: Final = _layout((START_TAG, TIME_TAG, AS_DOUBLE_TAG))
+WHOLE_NUMBERS: Final = _layout((START_TAG, TIME_TAG, AS_INT_TAG))
+_BY_TAG: Final = {AS_DOUBLE_TAG: NUMBERS, AS_INT_TAG: WHOLE_NUMBERS}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Spelling:
-    """What all points of one metric of one pod have in common in their layout, beside the header."""
+    """What all points of one metric of one pod have in common in their layout."""
 
+    key: slice
+    """where the key stands, if there are no exemplars"""
+    histogram: Layout | None = None
+    """the layout of a histogram; that of a number is seen from its value"""
     has_extremes: bool = False
     """a histogram point ends with min and max"""
-    value_last: bool = False
-    """a number point has its value behind its attributes"""
+
+
+_PLAIN_NUMBER: Final = Spelling(slice(NUMBER_HEADER, None))
+_VALUE_LAST: Final = Spelling(slice(2 * FIXED, -FIXED))
 
 
 def histogram_key(point: bytes, bounds: tuple[float, ...]) -> tuple[bytes, Spelling] | None:
     """The key of a histogram point and how it is spelled, or None where its layout is another."""
-    layout = layout_of(bounds)
-    if len(point) < layout.length or not layout.holds_for(point[: layout.length], 1):
+    layout = histogram_layout(bounds)
+    if len(point) < layout.length or not layout.holds(point[: layout.length], 1):
         return None
     start = skip_fields(point, layout.length, EXEMPLAR_TAG)
     end = skip_fields(point, start, ATTRIBUTE_TAG)
     if end == len(point) and end > start:
-        return point[start:], Spelling()
+        return point[start:], Spelling(slice(layout.length, None), layout)
     if end + EXTREMES == len(point) and point[end] == MIN_TAG and point[end + FIXED] == MAX_TAG:
-        return point[start : end + 1], Spelling(has_extremes=True)
+        return point[start : end + 1], Spelling(slice(layout.length, 1 - EXTREMES), layout, has_extremes=True)
     return None
 
 
@@ -142,22 +149,36 @@ def number_key(point: bytes) -> tuple[bytes, Spelling] | None:
     start = skip_fields(point, 2 * FIXED, NUMBER_EXEMPLAR_TAG) if value_last else NUMBER_HEADER
     end = skip_fields(point, start, NUMBER_ATTRIBUTE_TAG)
     value = end if value_last else 2 * FIXED
-    if end <= start or end + FIXED * value_last != len(point) or point[value] not in NUMBER_TAGS:
+    if end <= start or end + FIXED * value_last != len(point) or point[value] not in _BY_TAG:
         return None
-    return point[start:end], Spelling(value_last=value_last)
+    return point[start:end], _VALUE_LAST if value_last else _PLAIN_NUMBER
 
 
-def key_behind_exemplars(point: bytes, start: int, spelling: Spelling) -> bytes | None:
-    """The key of a point whose exemplars stand at `start`, or None where there are none."""
-    number = start < 4 * FIXED
-    begin = skip_fields(point, start, NUMBER_EXEMPLAR_TAG if number else EXEMPLAR_TAG)
-    if begin == start:
+def key_behind_exemplars(point: bytes, spelling: Spelling) -> bytes | None:
+    """The key of a point that exemplars stand in, or None where there are none."""
+    start: int = spelling.key.start
+    begin = skip_fields(point, start, EXEMPLAR_TAG if spelling.histogram else NUMBER_EXEMPLAR_TAG)
+    if begin == start or (spelling.has_extremes and point[-FIXED] != MAX_TAG):
         return None
-    if number:
-        return point[begin:-FIXED] if spelling.value_last else point[begin:]
-    if not spelling.has_extremes:
-        return point[begin:]
-    return point[begin:-17] if point[-FIXED] == MAX_TAG else None
+    return point[begin : spelling.key.stop]
+
+
+def headers(points: list[bytes], spelling: Spelling) -> tuple[bytes, Layout] | None:
+    """The headers of points that have a key, joined, and their layout; None where it does not hold for all of them."""
+    layout = spelling.histogram
+    if layout is not None:
+        joined = _beginnings(points, layout.length)
+    elif spelling.key.stop is None:
+        joined = _beginnings(points, NUMBER_HEADER)
+    else:
+        joined = b"".join([point[: 2 * FIXED] + point[-FIXED:] for point in points])
+    layout = layout or _BY_TAG.get(joined[2 * FIXED])
+    return (joined, layout) if layout is not None and layout.holds(joined, len(points)) else None
+
+
+def _beginnings(points: list[bytes], length: int) -> bytes:
+    """The first bytes of points, none of which is shorter than that, joined."""
+    return struct.pack(f"{length}s" * len(points), *points)
 
 
 def skip_fields(data: bytes, position: int, tag: int) -> int:

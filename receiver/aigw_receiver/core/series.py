@@ -15,9 +15,10 @@ import numpy.typing as npt
 from aigw_receiver.core.model import FamilyType
 from aigw_receiver.core.naming import FamilyName
 
-# Columns of `Rows.state`, all of 64 bits: the interval of the last point and of the one before it, in nanoseconds
-# since 1970; the value, as the bits of a float; then the counts of the buckets.
-START, TIME, PREVIOUS_START, PREVIOUS_TIME, VALUE, COUNTS = range(6)
+# Columns of `Rows.state`, all of 64 bits: the interval of the last point but one and that of the last one, in
+# nanoseconds since 1970; the number of observations in the last point, which only `bulk` writes and reads; the value,
+# as the bits of a float; then the counts of the buckets. From START on they stand as in a histogram point on the wire.
+PREVIOUS_START, PREVIOUS_TIME, START, TIME, COUNT, VALUE, COUNTS = range(7)
 
 _FIRST_CAPACITY: Final = 32
 _GROWTH: Final = 1.5
@@ -99,7 +100,7 @@ class Rows:
         self.earlier: collections.OrderedDict[tuple[int, int], Run] = collections.OrderedDict()
 
     def _look_at_state(self) -> None:
-        self.clock = self.state[:, :VALUE]
+        self.clock = self.state[:, :COUNT]
         self.values: npt.NDArray[np.float64] = self.state[:, VALUE].view(np.float64)
         self.counts = self.state[:, COUNTS:]
 

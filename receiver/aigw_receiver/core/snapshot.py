@@ -16,7 +16,7 @@ from aigw_receiver.core.sources import Source
 from aigw_receiver.core.store import Store
 
 # Raised with every change of what is written; an older snapshot is not read.
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 def dump(store: Store) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from aigw_receiver.core import batches, decode, identity, naming, points, wire
+from aigw_receiver.core import batches, bulk, decode, identity, naming, points, wire
 from aigw_receiver.core.batches import Batch
 from aigw_receiver.core.decode import Metric
 from aigw_receiver.core.limits import OTHER, LabelValues, Limits
@@ -168,7 +168,7 @@ class Store:
     def _count_pending(self, pending: dict[int, Batch], now: int, outcome: Outcome) -> None:
         """Count the batches together; what is out of its normal course is counted point by point."""
         if pending:
-            for batch in batches.count(list(pending.values()), now, outcome):
+            for batch in bulk.count(list(pending.values()), now, outcome):
                 self._count(batch.table, self._locate(batch.table, batch.points, now, outcome), now, outcome)
             pending.clear()
 

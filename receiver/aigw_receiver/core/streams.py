@@ -60,7 +60,7 @@ class StreamTable:
     scrapers: Scrapers
     rows: Rows | None = None
     known: dict[bytes, int] = dataclasses.field(default_factory=dict)
-    spelling: layouts.Spelling = layouts.Spelling()
+    spelling: layouts.Spelling | None = None
     """how the points of `known` are spelled, all alike (see `batches`)"""
 
     def locate(self, point: Point, now: int, outcome: Outcome) -> "Located | None":

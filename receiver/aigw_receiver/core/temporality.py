@@ -29,12 +29,12 @@ class Verdict(enum.Enum):
 
 
 class Clock(NamedTuple):
-    """The interval of a stream's last point, and of the one before it."""
+    """The interval of a stream's last point but one, and of its last one."""
 
-    start: int
-    time: int
     previous_start: int
     previous_time: int
+    start: int
+    time: int
 
 
 def judge_cumulative(clock: Clock, start: int, time: int, *, fell: bool, rose: bool) -> Verdict:
@@ -68,8 +68,8 @@ def judge_delta(clock: Clock, start: int, time: int) -> Verdict:
 
 
 def advance_delta(clock: Clock, start: int, time: int) -> Clock:
-    """The clock after a delta point was counted: the two latest intervals, the later one first."""
+    """The clock after a delta point was counted: the two latest intervals, the later one last."""
     latest, older = (clock.start, clock.time), (start or clock.time, time)
     if older[1] >= latest[1] or older[0] == latest[1]:
         latest, older = older, latest
-    return Clock(*latest, *older)
+    return Clock(*older, *latest)

@@ -9,7 +9,7 @@ from aigw_receiver.core.temporality import Clock, Verdict
 
 _NEW = Clock(0, 0, 0, 0)
 # A run that began at 10, and whose last points ended at 20 and 30.
-_RUN = Clock(10, 30, 10, 20)
+_RUN = Clock(10, 20, 10, 30)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ _RUN = Clock(10, 30, 10, 20)
         (_RUN, 0, 40, "-", Verdict.RESET),
         (_RUN, 0, 30, "=", Verdict.DUPLICATE),
         (_RUN, 0, 25, "-", Verdict.OUTDATED),
-        (Clock(0, 30, 0, 0), 10, 40, "+", Verdict.ADVANCE),
-        (Clock(0, 30, 0, 0), 10, 40, "-", Verdict.RESET),
+        (Clock(0, 0, 0, 30), 10, 40, "+", Verdict.ADVANCE),
+        (Clock(0, 0, 0, 30), 10, 40, "-", Verdict.RESET),
     ],
 )
 def test_cumulative(clock: Clock, start: int, time: int, moved: str, verdict: Verdict) -> None:
@@ -53,9 +53,9 @@ def test_cumulative(clock: Clock, start: int, time: int, moved: str, verdict: Ve
 
 
 # Intervals 10 to 20 and 20 to 30 were counted.
-_TWO = Clock(20, 30, 10, 20)
+_TWO = Clock(10, 20, 20, 30)
 # Intervals 30 to 40 and 10 to 20 were counted, with a hole between them.
-_HOLE = Clock(30, 40, 10, 20)
+_HOLE = Clock(10, 20, 30, 40)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ _HOLE = Clock(30, 40, 10, 20)
         (_TWO, 10, 30, Verdict.OVERLAP),
         (_TWO, 20, 31, Verdict.OVERLAP),
         (_HOLE, 20, 30, Verdict.OVERLAP),
-        (Clock(30, 30, 20, 30), 30, 30, Verdict.DUPLICATE),
+        (Clock(20, 30, 30, 30), 30, 30, Verdict.DUPLICATE),
         # without a start only the end tells
         (_TWO, 0, 40, Verdict.ADVANCE),
         (_TWO, 0, 30, Verdict.DUPLICATE),
@@ -94,13 +94,13 @@ def test_delta(clock: Clock, start: int, time: int, verdict: Verdict) -> None:
 @pytest.mark.parametrize(
     ("clock", "start", "time", "after"),
     [
-        (_NEW, 10, 20, Clock(10, 20, 0, 0)),
-        (Clock(10, 20, 0, 0), 20, 30, _TWO),
-        (_TWO, 30, 40, Clock(30, 40, 20, 30)),
-        (_TWO, 0, 40, Clock(30, 40, 20, 30)),
-        (_HOLE, 20, 30, Clock(30, 40, 20, 30)),
-        (_TWO, 20, 40, Clock(20, 40, 20, 30)),
-        (_TWO, 30, 30, Clock(30, 30, 20, 30)),
+        (_NEW, 10, 20, Clock(0, 0, 10, 20)),
+        (Clock(0, 0, 10, 20), 20, 30, _TWO),
+        (_TWO, 30, 40, Clock(20, 30, 30, 40)),
+        (_TWO, 0, 40, Clock(20, 30, 30, 40)),
+        (_HOLE, 20, 30, Clock(20, 30, 30, 40)),
+        (_TWO, 20, 40, Clock(20, 30, 20, 40)),
+        (_TWO, 30, 30, Clock(20, 30, 30, 30)),
     ],
 )
 def test_clock_after_a_delta_point(clock: Clock, start: int, time: int, after: Clock) -> None:
