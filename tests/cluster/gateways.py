@@ -9,16 +9,21 @@ _ENVOY: Final = "gateway.envoyproxy.io"
 
 
 def gateway(
-    namespace: str, name: str, *, annotations: Mapping[str, str] | None = None, proxy: str | None = None
+    namespace: str,
+    name: str,
+    *,
+    annotations: Mapping[str, str] | None = None,
+    proxy: str | None = None,
+    of_class: str = envoy_gateway.CLASS,
 ) -> dict[str, Any]:
-    """A Gateway of the class `eg` with one HTTP listener; `proxy` names its EnvoyProxy."""
+    """A Gateway with one HTTP listener; `proxy` names its EnvoyProxy."""
     parameters = {"parametersRef": {"group": _ENVOY, "kind": "EnvoyProxy", "name": proxy}}
     return {
         "apiVersion": envoy_gateway.GATEWAY_API,
         "kind": "Gateway",
         "metadata": {"name": name, "namespace": namespace, "annotations": dict(annotations or {})},
         "spec": {
-            "gatewayClassName": envoy_gateway.CLASS,
+            "gatewayClassName": of_class,
             "listeners": [{"name": "http", "protocol": "HTTP", "port": 80}],
             **({"infrastructure": parameters} if proxy else {}),
         },

@@ -71,9 +71,10 @@ def start(
     name: str = "operator",
     server: str | None = None,
     arguments: Sequence[str] = (),
+    account: tuple[str, str] = (NAMESPACE, ACCOUNT),
 ) -> Operator:
     """Start it, by way of `server` where that is given, and wait until it is ready."""
-    kubeconfig = plane.account_kubeconfig(NAMESPACE, ACCOUNT, server=server)
+    kubeconfig = plane.account_kubeconfig(*account, server=server)
     http = f"127.0.0.1:{receiver_program.free_ports(1)[0]}"
     command = [
         *(sys.executable, "-m", "aigw_operator.main", "run", "--kubeconfig", str(kubeconfig), "--http", http),
@@ -94,9 +95,10 @@ def running(
     name: str = "operator",
     server: str | None = None,
     arguments: Sequence[str] = (),
+    account: tuple[str, str] = (NAMESPACE, ACCOUNT),
 ) -> Iterator[Operator]:
     """Run it while the block runs."""
-    found = start(plane, programs, name=name, server=server, arguments=arguments)
+    found = start(plane, programs, name=name, server=server, arguments=arguments, account=account)
     try:
         yield found
     finally:

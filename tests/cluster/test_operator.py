@@ -9,6 +9,9 @@ from cluster import extproc, gateway_config_crd, gateway_pod, gateways, history,
 
 _STDOUT: Final = ("file", ())
 
+# How often the operator asks receivers for their sources: shell/sources.py.
+_POLL: Final = 15.0
+
 
 def _operator_hears(found: scene.Scene, programs: processes.Programs, heard: receiver_program.Receiver) -> Any:
     address = heard.http.removeprefix("http://")
@@ -147,11 +150,11 @@ def test_a_restart_writes_nothing(set_scene: scene.Build, programs: processes.Pr
         found.plane.api.apply(scene.receiver(found.namespace))
         found.apply_policy()
         found.wait(scene.WIRED)
-        operator_program.settle(8)
+        operator_program.settle(_POLL + 3)  # until the receiver, which nobody runs here, has been asked in vain
         mark = found.plane.audit.mark()
         operator_program.settle(8)
     with operator_program.running(found.plane, programs, name="restarted"):
-        operator_program.settle(8)
+        operator_program.settle(_POLL + 3)
     seen = found.plane.audit.of_service_account(operator_program.NAMESPACE, operator_program.ACCOUNT, mark)
     assert [] == [(each.verb, each.resource, each.name) for each in seen if each.writes]
     assert seen != []

@@ -164,7 +164,7 @@ def test_age(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_new_watch_asks_for_a_list_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was deleted between the first list and the first watch would stay known until the next period, for minutes."""
+    """What was deleted between the first list and the first watch would stay known for minutes."""
     monkeypatch.setattr("aigw_operator.shell.resync._AFTER_NEW_WATCH", 0.0)
     setup = _Setup()
     setup.cluster.objects = {model.DEFINITION: [_DEFINITION]}
