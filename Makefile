@@ -10,7 +10,7 @@ SECONDS ?=
 GATEWAY ?= standin
 COLLECTOR ?=
 
-.PHONY: help install demo check format docs test cluster-parts test-cluster bench lock clean
+.PHONY: help install demo check format docs test cluster-parts test-cluster bench bench-operator lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -61,6 +61,9 @@ test-cluster: cluster-parts  ## the operator on a real control plane, with the r
 
 bench: install  ## speed and memory as ratios; COLLECTOR=PATH adds the OpenTelemetry Collector to the same run
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(COLLECTOR),--collector $(COLLECTOR)) $(BENCH_ARGS)
+
+bench-operator: cluster-parts  ## the operator with 300 Gateways: time, writes, memory; needs what test-cluster needs
+	PYTHONPATH=tests $(BIN)/python -m cluster.bench $(BENCH_ARGS)
 
 LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
 	--custom-compile-command "make lock"

@@ -101,6 +101,10 @@ COMMON_FIELDS: Final[Mapping[str, str]] = {
     "downstream_remote_address": "%DOWNSTREAM_REMOTE_ADDRESS%",
 }
 
+# The fields of each kind of route with the common ones, in the order of their names.
+_LLM_ATTRIBUTES: Final = dict(sorted({**COMMON_FIELDS, **LLM_FIELDS}.items()))
+_MCP_ATTRIBUTES: Final = dict(sorted({**COMMON_FIELDS, **MCP_FIELDS}.items()))
+
 OUR_FIELDS: Final = frozenset({*LLM_FIELDS, *MCP_FIELDS, *COMMON_FIELDS})
 """The names of all fields of both tables. Another name in a setting of ours has been added by its user."""
 
@@ -130,12 +134,11 @@ def build_settings(
     if service_attributes:
         target[attributes_key] = dict(sorted(service_attributes))
     sink = {"type": "OpenTelemetry", "openTelemetry": target}
-    return _build_setting(LLM_MATCH, LLM_FIELDS, sink), _build_setting(MCP_MATCH, MCP_FIELDS, sink)
+    return _build_setting(LLM_MATCH, _LLM_ATTRIBUTES, sink), _build_setting(MCP_MATCH, _MCP_ATTRIBUTES, sink)
 
 
-def _build_setting(match: str, fields: Mapping[str, str], sink: Raw) -> Raw:
-    """One setting: the fields of its kind of route and the common ones, in the order of their names."""
-    attributes = dict(sorted({**COMMON_FIELDS, **fields}.items()))
+def _build_setting(match: str, attributes: Raw, sink: Raw) -> Raw:
+    """One setting: what its records have, and where they go."""
     return {"matches": [match], "format": {"type": "JSON", "json": attributes}, "sinks": [sink]}
 
 

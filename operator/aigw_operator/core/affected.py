@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from aigw_operator.core import gateway_config, unwiring
+from aigw_operator.core import gateway_config, record, unwiring
 from aigw_operator.core.model import (
     BACKEND,
     CHILDREN,
@@ -69,7 +69,9 @@ def everything(snapshot: Snapshot) -> Keys:
 
 def policies_of(snapshot: Snapshot, namespace: str) -> Keys:
     """The policies of a namespace: theirs is the status that tells of its Gateways."""
-    return frozenset(ObjectKey(POLICY, name) for name in snapshot.policies if name.namespace == namespace)
+    return frozenset(
+        ObjectKey(POLICY, policy.meta.name) for policy in snapshot.policies_by_namespace.get(namespace, ())
+    )
 
 
 def _sweep(namespace: str) -> ObjectKey:
@@ -85,7 +87,7 @@ def _of(snapshot: Snapshot, gateways: Iterable[Gateway]) -> Keys:
 
 
 def _in_namespace(snapshot: Snapshot, namespace: str) -> Keys:
-    mine = (gateway for name, gateway in snapshot.gateways.items() if name.namespace == namespace)
+    mine = snapshot.gateways_by_namespace.get(namespace, ())
     return _of(snapshot, mine) | policies_of(snapshot, namespace) | {_sweep(namespace)}
 
 
@@ -95,35 +97,37 @@ def _gateway(snapshot: Snapshot, name: NamespacedName) -> Keys:
     gateway = snapshot.gateways.get(name)
     if gateway is None:
         return frozenset(found)
-    for peer_name, peer in snapshot.gateways.items():
-        if peer_name.namespace == name.namespace and (
-            (gateway.config and peer.config == gateway.config)
-            or (gateway.parameters and peer.parameters == gateway.parameters)
-        ):
-            found.add(ObjectKey(GATEWAY, peer_name))
-    return frozenset(found)
+    peers: list[Gateway] = []
+    if gateway.config:
+        peers += snapshot.gateways_by_config[NamespacedName(name.namespace, gateway.config)]
+    if gateway.parameters:
+        alike = snapshot.gateways_by_parameters[gateway.parameters.name]
+        peers += [peer for peer in alike if peer.parameters == gateway.parameters]
+    return frozenset(found | {ObjectKey(GATEWAY, peer.meta.name) for peer in peers})
 
 
 def _document(snapshot: Snapshot, key: ObjectKey) -> Keys:
     """A GatewayConfig, EnvoyProxy or Backend: what refers to it, or would."""
-    namespace, name = key.name
+    namespace = key.name.namespace
     if key.kind == BACKEND:
         return _in_namespace(snapshot, namespace)
+    found = _would_refer(snapshot, key)
+    if key.kind == GATEWAY_CONFIG:
+        found += snapshot.gateways_by_config.get(key.name, ())
+        return _of(snapshot, found) | {_sweep(namespace)}
+    found += snapshot.gateways_by_parameters.get(key.name, ())
     classes = {item.name for item in snapshot.classes.values() if item.parameters and item.parameters.name == key.name}
-    found = [
-        gateway
-        for gateway in snapshot.gateways.values()
-        if (gateway.meta.name.namespace == namespace and _refers(gateway, key, name))
-        or (key.kind == ENVOY_PROXY and gateway.class_name in classes)
-    ]
+    if classes:
+        found += [gateway for gateway in snapshot.gateways.values() if gateway.class_name in classes]
     return _of(snapshot, found) | {_sweep(namespace)}
 
 
-def _refers(gateway: Gateway, key: ObjectKey, name: str) -> bool:
-    if key.kind == GATEWAY_CONFIG:
-        return gateway.config == name or gateway_config.own_name(gateway) == key.name
-    referred = gateway.parameters is not None and gateway.parameters.name == key.name
-    return referred or unwiring.own_name(gateway) == key.name
+def _would_refer(snapshot: Snapshot, key: ObjectKey) -> list[Gateway]:
+    """The Gateway for which we would make an object of this name."""
+    namespace, name = key.name
+    maker = snapshot.gateways.get(NamespacedName(namespace, name.removesuffix(f"-{record.OWNER}")))
+    own_name = gateway_config.own_name if key.kind == GATEWAY_CONFIG else unwiring.own_name
+    return [maker] if maker is not None and own_name(maker) == key.name else []
 
 
 def _receiver(snapshot: Snapshot, name: NamespacedName) -> Keys:

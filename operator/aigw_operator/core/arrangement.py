@@ -65,9 +65,8 @@ def _find(found: Sequence[Place], entry: Raw) -> int | None:
     """Where an entry of ours stands. Where the user has the same: ours about the pod came first, our others last."""
     plain = expansion.normalized(entry)
     order = range(len(found)) if "valueFrom" in plain else reversed(range(len(found)))
-    return next(
-        (at for at in order if found[at].users is not None and expansion.normalized(found[at].live) == plain), None
-    )
+    alike = (at for at in order if found[at].users is not None and found[at].live["name"] == plain["name"])
+    return next((at for at in alike if expansion.normalized(found[at].live) == plain), None)
 
 
 def _withdraw(found: list[Place], attributes: Raw) -> None:

@@ -23,7 +23,7 @@ def targets(snapshot: Snapshot, policy: Policy) -> Targets:
     namespace = policy.meta.name.namespace
     named = {NamespacedName(namespace, name) for name in policy.target_names}
     selected = {
-        name for name, gateway in snapshot.gateways.items() if name.namespace == namespace and _selects(policy, gateway)
+        gateway.meta.name for gateway in snapshot.gateways_by_namespace.get(namespace, ()) if _selects(policy, gateway)
     }
     return Targets(
         tuple(sorted(selected | (named & snapshot.gateways.keys()))), tuple(sorted(named - snapshot.gateways.keys()))
@@ -35,11 +35,7 @@ def _selects(policy: Policy, gateway: Gateway) -> bool:
 
 
 def _attached(policy: Policy, gateway: Gateway) -> bool:
-    return (
-        policy.meta.name.namespace == gateway.meta.name.namespace
-        and not policy.meta.deleting
-        and (gateway.meta.name.name in policy.target_names or _selects(policy, gateway))
-    )
+    return not policy.meta.deleting and (gateway.meta.name.name in policy.target_names or _selects(policy, gateway))
 
 
 def _rank(policy: Policy) -> tuple[bool, bool, str, NamespacedName]:
@@ -49,5 +45,6 @@ def _rank(policy: Policy) -> tuple[bool, bool, str, NamespacedName]:
 
 def governing(snapshot: Snapshot, gateway: Gateway) -> Policy | None:
     """The one policy whose word counts for a Gateway, None if no policy selects it."""
-    candidates = [policy for policy in snapshot.policies.values() if _attached(policy, gateway)]
+    neighbours = snapshot.policies_by_namespace.get(gateway.meta.name.namespace, ())
+    candidates = [policy for policy in neighbours if _attached(policy, gateway)]
     return min(candidates, key=_rank, default=None)

@@ -162,7 +162,8 @@ def _received(snapshot: Snapshot, gateway: Gateway, progress: Progress, now: flo
         message = f"the sources of TelemetryReceiver {effective.endpoint.receiver} are not known: {detail}"
         return _condition(RECEIVED, "Unknown", Note("ReceiverUnreachable", message))
     pods = {pod.name.name for pod in rollout.pods_of(snapshot, gateway)}
-    heard = [source for source in sources.entries if source.gateway == gateway.meta.name and source.pod in pods]
+    entries = snapshot.heard_by_gateway.get((effective.endpoint.receiver, gateway.meta.name), ())
+    heard = [source for source in entries if source.pod in pods]
     if not pods:
         return _condition(RECEIVED, "Unknown", Note("NoPods", "the Gateway has no Envoy pods yet"))
     return _heard(pods, heard, now)

@@ -95,7 +95,7 @@ def decide(snapshot: Snapshot, gateway: Gateway, installation: Installation) -> 
 def _without_policy(snapshot: Snapshot, gateway: Gateway) -> Effective:
     """No policy names it. Where one of its namespace cannot be read, nobody knows whether it would have: hold then."""
     namespace = gateway.meta.name.namespace
-    broken = any(policy.errors and name.namespace == namespace for name, policy in snapshot.policies.items())
+    broken = any(policy.errors for policy in snapshot.policies_by_namespace.get(namespace, ()))
     verdict = Verdict.HOLD if broken else Verdict.REMOVE
     return Effective(verdict, accepted=False, note=Note("NotSelected", "no TelemetryPolicy selects this Gateway"))
 

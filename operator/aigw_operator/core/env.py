@@ -9,6 +9,8 @@ This is the whole of it put together; it knows no variable's effect (otel_variab
 """
 
 import dataclasses
+import functools
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -22,6 +24,9 @@ __all__ = ["EnvMerge", "EnvSettings", "check_pod", "env_hash", "expand", "gatewa
 
 # Stand-ins for what a pod will have, in texts that are read before there is one.
 _STAND_INS: Final = {path: f"<{name}>" for name, path in expansion.FIELDS.items()}
+
+# How many different lists with their notes are kept in mind: one for each shard and policy, and what users made of it.
+_REMEMBERED: Final = 256
 
 _ATTRIBUTES: Final = resource_attributes.NAME
 _SERVICE_NAME: Final = "OTEL_SERVICE_NAME"
@@ -39,14 +44,24 @@ class EnvMerge:
 
     env: tuple[Raw, ...]
     record: Raw
+    users: tuple[Raw, ...]
+    """what `undo_env` makes of the live list"""
     notes: tuple[Note, ...] = ()
     error: Note | None = None
 
 
 def merge_env(live: Sequence[Raw], settings: EnvSettings, record: Raw | None = None) -> EnvMerge:
     """The whole list with what the policy needs; `record` is the note that stands on the object, if any."""
-    found = arrangement.places(live, record or {})
-    users = [place.users for place in found if place.users is not None]
+    return _merge(json.dumps([live, record or {}]), settings)
+
+
+# Our texts name the Gateway by references, so the lists of most Gateways are the same to the last character.
+@functools.lru_cache(_REMEMBERED)
+def _merge(text: str, settings: EnvSettings) -> EnvMerge:
+    """The merge for a list and its note, as JSON."""
+    live, record = json.loads(text)
+    found = arrangement.places(live, record)
+    users = _without_ours(found)
     identity = arrangement.identify(found)
     held = _held_attributes([*identity.front, *users])
     ours = frozenset(place.live["name"] for place in found if place.users is None)
@@ -59,14 +74,18 @@ def merge_env(live: Sequence[Raw], settings: EnvSettings, record: Raw | None = N
     extension = resource_attributes.extend(listed, _attributes(settings, identity.names), _STAND_INS, items[last].live)
     notes = (*choice.notes, *_service_notes(users, held, settings), *extension.notes)
     if error := choice.error or extension.error:
-        return EnvMerge(tuple(live), record or {}, notes, error)
+        return EnvMerge(tuple(live), record, users, notes, error)
     listed[last] = extension.entry
-    return EnvMerge(tuple(listed), _record(items, last, extension.record), notes)
+    return EnvMerge(tuple(listed), _record(items, last, extension.record), users, notes)
 
 
 def undo_env(live: Sequence[Raw], record: Raw) -> tuple[Raw, ...]:
     """The list without what is still exactly ours."""
-    return tuple(place.users for place in arrangement.places(live, record) if place.users is not None)
+    return _without_ours(arrangement.places(live, record))
+
+
+def _without_ours(found: Sequence[arrangement.Place]) -> tuple[Raw, ...]:
+    return tuple(place.users for place in found if place.users is not None)
 
 
 def _record(items: Sequence[arrangement.Item], last: int, extension: Raw) -> dict[str, Any]:

@@ -43,6 +43,8 @@ def of_pod(name: str, path: str) -> Raw:
 
 def references(text: str) -> Iterator[str]:
     """The names that a value refers to."""
+    if "$" not in text:
+        return iter(())
     return (found[1] for found in _DOLLAR.finditer(text) if found[1] is not None)
 
 
@@ -146,15 +148,22 @@ def check_pod(pod_env: Sequence[Raw], config_env: Sequence[Raw]) -> Note | None:
     Further entries may come from the controller's flags or from somebody else's webhook and are no difference. Only
     those that say who the pod is, as we write them, are known to be left over from an earlier GatewayConfig.
     """
-    wanted = {entry["name"]: normalized(entry) for entry in config_env}
-    carried = {entry["name"]: normalized(entry) for entry in pod_env}
+    wanted = {entry["name"]: entry for entry in config_env}
+    carried = {entry["name"]: entry for entry in pod_env}
     if missing := [name for name in wanted if name not in carried]:
         return Note("EnvMissing", f"the pod lacks {_some(missing)}; it was made before, and has to be restarted")
-    outdated = [name for name, entry in wanted.items() if carried[name] != entry]
+    outdated = [
+        name
+        for name, entry in wanted.items()
+        if carried[name] != entry and normalized(carried[name]) != normalized(entry)
+    ]
     outdated += [name for name, entry in carried.items() if name not in wanted and _left_over(name, entry)]
     if outdated:
         message = f"the pod carries an earlier {_some(outdated)}; it was made before, and has to be restarted"
         return Note("EnvOutdated", message)
+    if len(pod_env) == len(carried) and list(carried) == list(wanted):
+        # The same entries in the same order: what does not resolve in the pod was not meant to.
+        return None
     intended = _unresolved(gateway_env((), config_env))
     broken = sorted(found for found in _unresolved(pod_env) - intended if found[0] in wanted)
     if not broken:
@@ -169,7 +178,7 @@ def check_pod(pod_env: Sequence[Raw], config_env: Sequence[Raw]) -> Note | None:
 
 def _left_over(name: str, entry: Raw) -> bool:
     ours = name in FIELDS or name.startswith(ALIAS)
-    return ours and any(entry == of_pod(name, path) for path in FIELDS.values())
+    return ours and any(normalized(entry) == of_pod(name, path) for path in FIELDS.values())
 
 
 def _unresolved(env: Iterable[Raw]) -> set[tuple[str, str]]:

@@ -73,15 +73,10 @@ def plan(snapshot: Snapshot, gateway: Gateway, decide: Callable[[Gateway], Effec
 
 def _users(snapshot: Snapshot, gateway: Gateway) -> list[Gateway]:
     """All Gateways that refer to the same GatewayConfig, this one included."""
-    namespace = gateway.meta.name.namespace
-    return [gateway] + [
-        peer
-        for name, peer in snapshot.gateways.items()
-        if gateway.config
-        and name != gateway.meta.name
-        and name.namespace == namespace
-        and peer.config == gateway.config
-    ]
+    if not gateway.config:
+        return [gateway]
+    users = snapshot.gateways_by_config.get(NamespacedName(gateway.meta.name.namespace, gateway.config), ())
+    return [gateway, *(peer for peer in users if peer.meta.name != gateway.meta.name)]
 
 
 def _shared(gateway: Gateway, against: tuple[NamespacedName, ...]) -> Note:
@@ -147,7 +142,7 @@ def _fill(snapshot: Snapshot, live: Document, effective: Effective, now: Moment)
         new_costs, costs_note, cost_notes = priced.costs, priced.record, priced.notes
     else:
         new_costs, costs_note, cost_notes = costs.undo_costs(live_costs, noted.get("costs") or {}), {}, ()
-    users_own = without_ours(live.spec, noted)
+    users_own = _without(live.spec, noted, merged.users)
     spec = _set(_set(live.spec, _ENV, merged.env), _COSTS, new_costs)
     if not new_costs and _get(users_own, _COSTS) is None:
         spec = _drop(spec, _COSTS)
@@ -200,9 +195,14 @@ def _unreference(gateway: Gateway, *, keep: bool) -> tuple[actions.Patch, ...]:
 
 def without_ours(spec: Raw, noted: Mapping[str, Any]) -> dict[str, Any]:
     """The spec as it would be had we never touched it, with what the user changed meanwhile."""
+    return _without(spec, noted, env.undo_env(tuple(_get(spec, _ENV) or ()), noted.get("env") or {}))
+
+
+def _without(spec: Raw, noted: Mapping[str, Any], users_env: tuple[Raw, ...]) -> dict[str, Any]:
+    """The same, where it is known already what remains of the environment."""
     undone = dict(spec)
     for path, remaining in (
-        (_ENV, env.undo_env(tuple(_get(spec, _ENV) or ()), noted.get("env") or {})),
+        (_ENV, users_env),
         (_COSTS, costs.undo_costs(tuple(_get(spec, _COSTS) or ()), noted.get("costs") or {})),
     ):
         if _get(spec, path) is not None:

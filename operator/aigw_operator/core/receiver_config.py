@@ -74,7 +74,15 @@ def _matches(schema: Raw, value: Any) -> bool:
         return value in schema["enum"]
     match schema["type"]:
         case "integer":
-            return isinstance(value, int) and not isinstance(value, bool) and value >= schema["minimum"]
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            return whole and schema["minimum"] <= value <= schema.get("maximum", value)
+        case "number":
+            real = isinstance(value, int | float) and not isinstance(value, bool)
+            return real and schema["exclusiveMinimum"] < value <= schema["maximum"]
+        case "boolean":
+            return isinstance(value, bool)
+        case "null":
+            return value is None
         case "string":
             return isinstance(value, str) and re.fullmatch(schema["pattern"], value) is not None
         case "array":

@@ -166,6 +166,357 @@ SCHEMA: Final[Raw] = json.loads(r"""
         }
       }
     },
+    "prices": {
+      "title": "a mapping",
+      "type": [
+        "object",
+        "null"
+      ],
+      "additionalProperties": false,
+      "properties": {
+        "file": {
+          "$ref": "#/$defs/file",
+          "description": "price book, in our format or SkyWalking's; read again when changed (default: the shipped one)"
+        }
+      }
+    },
+    "access_logs": {
+      "title": "a mapping",
+      "type": [
+        "object",
+        "null"
+      ],
+      "additionalProperties": false,
+      "properties": {
+        "stdout": {
+          "$ref": "#/$defs/switch",
+          "description": "whether kept access logs are written to standard output, as lines of JSON",
+          "default": true
+        },
+        "file": {
+          "title": "a mapping",
+          "type": [
+            "object",
+            "null"
+          ],
+          "additionalProperties": false,
+          "properties": {
+            "path": {
+              "$ref": "#/$defs/file",
+              "description": "kept access logs are appended to this file as lines of JSON, too"
+            },
+            "size": {
+              "$ref": "#/$defs/size",
+              "description": "size at which the file becomes `PATH.1`, and a new one is begun",
+              "default": "100MiB"
+            },
+            "keep": {
+              "$ref": "#/$defs/count",
+              "description": "older files that are kept",
+              "default": 5
+            }
+          }
+        },
+        "redact": {
+          "title": "a mapping",
+          "type": [
+            "object",
+            "null"
+          ],
+          "additionalProperties": false,
+          "properties": {
+            "drop": {
+              "$ref": "#/$defs/attributes",
+              "description": "attributes that are left out; `body` is the text line",
+              "default": []
+            },
+            "mask": {
+              "$ref": "#/$defs/attributes",
+              "description": "attributes whose value becomes `[redacted]`",
+              "default": []
+            }
+          }
+        },
+        "rules": {
+          "title": "a mapping",
+          "type": [
+            "object",
+            "null"
+          ],
+          "additionalProperties": false,
+          "properties": {
+            "errors": {
+              "title": "a mapping",
+              "type": [
+                "object",
+                "null"
+              ],
+              "additionalProperties": false,
+              "properties": {
+                "enabled": {
+                  "$ref": "#/$defs/switch",
+                  "description": "whether LLM requests that failed are kept",
+                  "default": true
+                },
+                "status": {
+                  "$ref": "#/$defs/status",
+                  "description": "this status and every higher one",
+                  "default": 400
+                },
+                "flags": {
+                  "$ref": "#/$defs/flags",
+                  "description": "response flags of failures",
+                  "default": [
+                    "UF",
+                    "UH",
+                    "UO",
+                    "UC",
+                    "UR",
+                    "URX",
+                    "UT",
+                    "UPE",
+                    "UMSDR",
+                    "UDO",
+                    "NR",
+                    "NC",
+                    "LH",
+                    "LR",
+                    "DF",
+                    "DT",
+                    "SI",
+                    "DO",
+                    "OM",
+                    "NFCF"
+                  ]
+                },
+                "missing_status": {
+                  "$ref": "#/$defs/switch",
+                  "description": "whether a request that was not answered at all has failed",
+                  "default": true
+                },
+                "budget": {
+                  "$ref": "#/$defs/optional_count",
+                  "description": "records a minute that the rule keeps of each gateway; null: all"
+                }
+              }
+            },
+            "upstream_failure": {
+              "title": "a mapping",
+              "type": [
+                "object",
+                "null"
+              ],
+              "additionalProperties": false,
+              "properties": {
+                "enabled": {
+                  "$ref": "#/$defs/switch",
+                  "description": "whether requests that failed on the way to the provider are kept",
+                  "default": true
+                },
+                "flags": {
+                  "$ref": "#/$defs/flags",
+                  "description": "response flags of these failures",
+                  "default": [
+                    "UF",
+                    "UH",
+                    "UC",
+                    "UR",
+                    "URX",
+                    "UT",
+                    "UPE",
+                    "UMSDR",
+                    "DF"
+                  ]
+                },
+                "budget": {
+                  "$ref": "#/$defs/optional_count",
+                  "description": "records a minute that the rule keeps of each gateway; null: all"
+                }
+              }
+            },
+            "slow": {
+              "title": "a mapping",
+              "type": [
+                "object",
+                "null"
+              ],
+              "additionalProperties": false,
+              "properties": {
+                "enabled": {
+                  "$ref": "#/$defs/switch",
+                  "description": "whether requests that took long are kept",
+                  "default": true
+                },
+                "llm": {
+                  "$ref": "#/$defs/duration",
+                  "description": "LLM requests that took this long",
+                  "default": "30s"
+                },
+                "mcp": {
+                  "$ref": "#/$defs/duration",
+                  "description": "MCP requests that took this long",
+                  "default": "10s"
+                },
+                "adaptive": {
+                  "$ref": "#/$defs/switch",
+                  "description": "whether LLM requests above the learned 99th percentile of their model are slow",
+                  "default": true
+                },
+                "at_least": {
+                  "$ref": "#/$defs/duration",
+                  "description": "nothing below this is slow, whatever was learned",
+                  "default": "1s"
+                },
+                "observations": {
+                  "$ref": "#/$defs/count",
+                  "description": "requests of a model before what was learned of it is used",
+                  "default": 1000
+                },
+                "half_life": {
+                  "$ref": "#/$defs/duration",
+                  "description": "after this time a request counts half in what is learned",
+                  "default": "6h"
+                },
+                "models": {
+                  "$ref": "#/$defs/count",
+                  "description": "models of all gateways that are learned",
+                  "default": 1000
+                },
+                "budget": {
+                  "$ref": "#/$defs/optional_count",
+                  "description": "records a minute that the rule keeps of each gateway; null: all"
+                }
+              }
+            },
+            "tokens": {
+              "title": "a mapping",
+              "type": [
+                "object",
+                "null"
+              ],
+              "additionalProperties": false,
+              "properties": {
+                "enabled": {
+                  "$ref": "#/$defs/switch",
+                  "description": "whether LLM requests with many tokens are kept",
+                  "default": true
+                },
+                "total": {
+                  "$ref": "#/$defs/count",
+                  "description": "input and output tokens together: so many and more",
+                  "default": 10000
+                },
+                "budget": {
+                  "$ref": "#/$defs/optional_count",
+                  "description": "records a minute that the rule keeps of each gateway; null: all"
+                }
+              }
+            },
+            "mcp_errors": {
+              "title": "a mapping",
+              "type": [
+                "object",
+                "null"
+              ],
+              "additionalProperties": false,
+              "properties": {
+                "enabled": {
+                  "$ref": "#/$defs/switch",
+                  "description": "whether MCP requests that failed are kept",
+                  "default": true
+                },
+                "status": {
+                  "$ref": "#/$defs/status",
+                  "description": "this status and every higher one",
+                  "default": 400
+                },
+                "flags": {
+                  "$ref": "#/$defs/flags",
+                  "description": "response flags of failures",
+                  "default": [
+                    "UF",
+                    "UH",
+                    "UO",
+                    "UC",
+                    "UR",
+                    "URX",
+                    "UT",
+                    "UPE",
+                    "UMSDR",
+                    "UDO",
+                    "NR",
+                    "NC",
+                    "LH",
+                    "LR",
+                    "DF",
+                    "DT",
+                    "SI",
+                    "DO",
+                    "OM",
+                    "NFCF"
+                  ]
+                },
+                "missing_status": {
+                  "$ref": "#/$defs/switch",
+                  "description": "whether a request that was not answered at all has failed",
+                  "default": true
+                },
+                "budget": {
+                  "$ref": "#/$defs/optional_count",
+                  "description": "records a minute that the rule keeps of each gateway; null: all"
+                }
+              }
+            },
+            "aborted": {
+              "title": "a mapping",
+              "type": [
+                "object",
+                "null"
+              ],
+              "additionalProperties": false,
+              "properties": {
+                "enabled": {
+                  "$ref": "#/$defs/switch",
+                  "description": "whether requests whose client went away are kept",
+                  "default": true
+                },
+                "budget": {
+                  "$ref": "#/$defs/optional_count",
+                  "description": "records a minute that the rule keeps of each gateway; null: all"
+                }
+              }
+            },
+            "sample": {
+              "title": "a mapping",
+              "type": [
+                "object",
+                "null"
+              ],
+              "additionalProperties": false,
+              "properties": {
+                "enabled": {
+                  "$ref": "#/$defs/switch",
+                  "description": "whether ordinary requests are sampled",
+                  "default": true
+                },
+                "rate": {
+                  "$ref": "#/$defs/rate",
+                  "description": "the share that is kept, such as 0.01"
+                },
+                "per_minute": {
+                  "$ref": "#/$defs/optional_count",
+                  "description": "or about so many a minute of each gateway"
+                },
+                "budget": {
+                  "$ref": "#/$defs/optional_count",
+                  "description": "records a minute that the rule keeps of each gateway; null: all"
+                }
+              }
+            }
+          }
+        }
+      }
+    },
     "log": {
       "title": "a mapping",
       "type": [
@@ -232,8 +583,64 @@ SCHEMA: Final[Raw] = json.loads(r"""
         "pattern": "^[\\s\\S]+$"
       }
     },
+    "attributes": {
+      "title": "a list of names of attributes",
+      "type": "array",
+      "items": {
+        "type": "string",
+        "pattern": "^[\\s\\S]+$"
+      }
+    },
+    "switch": {
+      "title": "true or false",
+      "type": "boolean"
+    },
+    "status": {
+      "title": "an HTTP status from 100 to 599",
+      "type": "integer",
+      "minimum": 100,
+      "maximum": 599
+    },
+    "flags": {
+      "title": "a list of response flags such as UF and NR",
+      "type": "array",
+      "items": {
+        "type": "string",
+        "pattern": "^[A-Z]{2,8}$"
+      }
+    },
+    "optional_count": {
+      "title": "a whole number of at least 1, or null",
+      "anyOf": [
+        {
+          "type": "integer",
+          "minimum": 1
+        },
+        {
+          "type": "null"
+        }
+      ]
+    },
+    "rate": {
+      "title": "a number above 0 and up to 1, or null",
+      "anyOf": [
+        {
+          "type": "number",
+          "exclusiveMinimum": 0,
+          "maximum": 1
+        },
+        {
+          "type": "null"
+        }
+      ]
+    },
     "directory": {
       "title": "the path of a directory",
+      "type": "string",
+      "pattern": "^[\\s\\S]+$"
+    },
+    "file": {
+      "title": "the path of a file",
       "type": "string",
       "pattern": "^[\\s\\S]+$"
     },

@@ -16,8 +16,9 @@ _ROLLS_BY_ITSELF: Final = "aigateway.envoyproxy.io/extproc-config-hash"
 # What kubectl rollout restart sets on a pod template.
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 
-# How long AI Gateway ≥ v1.1 is given to roll the pods (seconds): it took up to 8.4 s while another rollout was on.
-GRACE: Final = 20.0
+# How long AI Gateway ≥ v1.1 is given to roll the pods (seconds): one Gateway took up to 8.4 s while another rollout was
+# on, and with hundreds at once they wait for each other. Too short, and pods are rolled twice.
+GRACE: Final = 60.0
 
 # The reason of env.check_pod for a pod that has the environment in an order in which references do not resolve.
 GLOBAL_ORDER: Final = "GlobalEnvOrder"
@@ -26,15 +27,14 @@ GLOBAL_ORDER: Final = "GlobalEnvOrder"
 def pods_of(snapshot: Snapshot, gateway: Gateway) -> list[Pod]:
     """The Gateway's live Envoy pods: those that are not on their way out."""
     return sorted(
-        (pod for pod in snapshot.pods.values() if pod.gateway == gateway.meta.name and not pod.deleting),
+        (pod for pod in snapshot.pods_by_gateway.get(gateway.meta.name, ()) if not pod.deleting),
         key=lambda pod: pod.name,
     )
 
 
 def deployment_of(snapshot: Snapshot, gateway: Gateway) -> Deployment | None:
     """The Deployment of the Gateway's Envoy pods."""
-    found = (item for item in snapshot.deployments.values() if item.gateway == gateway.meta.name)
-    return next(found, None)
+    return next(iter(snapshot.deployments_by_gateway.get(gateway.meta.name, ())), None)
 
 
 def plan(snapshot: Snapshot, gateway: Gateway, config_env: tuple[Raw, ...], since: str, now: Moment) -> Step:

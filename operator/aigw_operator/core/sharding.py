@@ -16,30 +16,28 @@ def shard_of(group: NamespacedName, receiver: NamespacedName, shards: int) -> in
 
 def group_of(snapshot: Snapshot, gateway: Gateway) -> NamespacedName:
     """The first by name of all Gateways that must send to the same shard as this one; mostly the Gateway itself."""
-    namespace = gateway.meta.name.namespace
-    peers = [peer for name, peer in snapshot.gateways.items() if name.namespace == namespace]
-    group, shared = {gateway.meta.name}, _shared(snapshot, gateway)
-    grown = True
-    while grown:
-        grown = False
-        for peer in peers:
-            theirs = _shared(snapshot, peer)
-            if peer.meta.name not in group and theirs & shared:
-                group.add(peer.meta.name)
-                shared |= theirs
-                grown = True
+    group: set[NamespacedName] = set()
+    reached = [gateway]
+    while reached:
+        member = reached.pop()
+        if member.meta.name not in group:
+            group.add(member.meta.name)
+            reached += _peers(snapshot, member)
     return min(group)
 
 
-def _shared(snapshot: Snapshot, gateway: Gateway) -> set[tuple[str, str]]:
-    """The objects of this namespace, by kind and name, that other Gateways may refer to as well."""
-    namespace = gateway.meta.name.namespace
-    found: set[tuple[str, str]] = set()
-    if gateway.config is not None:
-        found.add(("GatewayConfig", gateway.config))
-    if gateway.parameters is not None:
-        found.add((gateway.parameters.kind, gateway.parameters.name.name))
-    return {(kind, name) for kind, name in found if not _made_by_us(snapshot, kind, NamespacedName(namespace, name))}
+def _peers(snapshot: Snapshot, gateway: Gateway) -> list[Gateway]:
+    """The Gateways that refer to the same GatewayConfig or to the same parameters, but for objects that are ours."""
+    found: list[Gateway] = []
+    if gateway.config:
+        config = NamespacedName(gateway.meta.name.namespace, gateway.config)
+        if not _made_by_us(snapshot, "GatewayConfig", config):
+            found += snapshot.gateways_by_config.get(config, ())
+    parameters = gateway.parameters
+    if parameters is not None and not _made_by_us(snapshot, parameters.kind, parameters.name):
+        alike = snapshot.gateways_by_parameters.get(parameters.name, ())
+        found += [peer for peer in alike if peer.parameters and peer.parameters.kind == parameters.kind]
+    return found
 
 
 def _made_by_us(snapshot: Snapshot, kind: str, name: NamespacedName) -> bool:

@@ -5,7 +5,7 @@ Envoy Gateway may still be looking at is marked first and deleted some seconds l
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from aigw_operator.core import actions, backend, gateway_config, moments, record, unwiring, wiring
 from aigw_operator.core.actions import Step
@@ -26,7 +26,7 @@ from aigw_operator.core.model import (
 
 def plan(snapshot: Snapshot, namespace: str, decide: Callable[[Gateway], Effective], now: Moment) -> Step:
     """What is to be undone or deleted next in a namespace, apart from what its Gateways refer to."""
-    gateways = [gateway for name, gateway in snapshot.gateways.items() if name.namespace == namespace]
+    gateways = snapshot.gateways_by_namespace.get(namespace, ())
     steps = [
         *_configs(snapshot, namespace, gateways, decide),
         *_proxies(snapshot, namespace, gateways, decide, now),
@@ -41,18 +41,19 @@ def _touched(
 ) -> list[Document]:
     """Documents of a namespace that bear our label or our note, and that nothing refers to."""
     used = set(referred)
-    return [
+    found = [
         live
-        for name, live in sorted(documents.items())
+        for name, live in documents.items()
         if name.namespace == namespace
         and name not in used
         and not live.meta.deleting
         and (record.is_ours(live.meta) or record.read(live.meta))
     ]
+    return sorted(found, key=lambda live: live.meta.name)
 
 
 def _configs(
-    snapshot: Snapshot, namespace: str, gateways: list[Gateway], decide: Callable[[Gateway], Effective]
+    snapshot: Snapshot, namespace: str, gateways: Sequence[Gateway], decide: Callable[[Gateway], Effective]
 ) -> Iterable[Step]:
     referred = (NamespacedName(namespace, gateway.config) for gateway in gateways if gateway.config)
     candidates = _touched(snapshot.configs, namespace, referred)
@@ -71,7 +72,7 @@ def _configs(
 
 
 def _proxies(
-    snapshot: Snapshot, namespace: str, gateways: list[Gateway], decide: Callable[[Gateway], Effective], now: Moment
+    snapshot: Snapshot, namespace: str, gateways: Sequence[Gateway], decide: Callable[[Gateway], Effective], now: Moment
 ) -> Iterable[Step]:
     by_gateways = [gateway.parameters.name for gateway in snapshot.gateways.values() if gateway.parameters]
     by_classes = [item.parameters.name for item in snapshot.classes.values() if item.parameters]
@@ -91,13 +92,14 @@ def _proxies(
 
 
 def _backends(
-    snapshot: Snapshot, namespace: str, gateways: list[Gateway], decide: Callable[[Gateway], Effective], now: Moment
+    snapshot: Snapshot, namespace: str, gateways: Sequence[Gateway], decide: Callable[[Gateway], Effective], now: Moment
 ) -> Iterable[Step]:
-    texts = [json.dumps(live.spec) for name, live in snapshot.proxies.items() if name.namespace == namespace]
+    proxies = [live for name, live in snapshot.proxies.items() if name.namespace == namespace]
     candidates = [
         live
         for live in _touched(snapshot.backends, namespace, ())
-        if not any(f'"{live.meta.name.name}"' in text for text in texts)
+        # One at a time: the first that names it is enough, and mostly the first does.
+        if not any(f'"{live.meta.name.name}"' in json.dumps(proxy.spec) for proxy in proxies)
     ]
     if not candidates:
         return

@@ -41,12 +41,11 @@ def users_of_proxy(snapshot: Snapshot, gateway: Gateway) -> list[Gateway]:
     classes = {
         item.name for item in snapshot.classes.values() if item.parameters and item.parameters.name == parameters.name
     }
-    return [gateway] + [
-        peer
-        for name, peer in snapshot.gateways.items()
-        if name != gateway.meta.name
-        and (peer.parameters.name == parameters.name if peer.parameters else peer.class_name in classes)
-    ]
+    users = list(snapshot.gateways_by_parameters.get(parameters.name, ()))
+    if classes:
+        everyone = snapshot.gateways.values()
+        users += [peer for peer in everyone if peer.parameters is None and peer.class_name in classes]
+    return [gateway, *(peer for peer in users if peer.meta.name != gateway.meta.name)]
 
 
 def class_proxy(snapshot: Snapshot, gateway: Gateway) -> Document | None:

@@ -3,6 +3,7 @@
 Between two calls it remembers nothing but what the API server refused last, for the policies' status.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -96,6 +97,8 @@ class Reconciler:
 
     async def _reconcile(self, key: ObjectKey) -> None:
         for _ in range(_ROUNDS):
+            # A plan without writes waits for nothing: hundreds, after a resync, would keep probes and watches out.
+            await asyncio.sleep(0)
             now = self._clock()
             plan = self._plan(key, self._store.snapshot(), now)
             for action in plan.actions:

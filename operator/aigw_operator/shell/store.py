@@ -107,8 +107,10 @@ class Store:
         self._tables = {kind: _Table(parser) for kind, parser in _PARSERS.items()}
         self._sequence = 0
         self._definitions: dict[str, Raw] = {}
-        self._sources: dict[NamespacedName, Sources] = {}
+        self._sources: Mapping[NamespacedName, Sources] = {}
         self.capabilities = Capabilities()
+        self._taken = Snapshot()
+        self._stale = True
 
     def mark(self) -> int:
         """The point in time to give to `replace`: taken before the list is asked for."""
@@ -178,21 +180,32 @@ class Store:
         elif known is None or not _is_older(_version(raw), _version(known)):
             self._definitions[name] = {**raw, "spec": _without_descriptions(raw.get("spec") or {})}
         before = self.capabilities
+        self._stale = True
         self.capabilities = capabilities.read_capabilities(tuple(self._definitions.values()))
         return before != self.capabilities
 
     def hear(self, receiver: NamespacedName, sources: Sources) -> None:
         """Put in what the shards of a receiver have answered."""
-        self._sources[receiver] = sources
+        self._stale = True
+        self._sources = {**self._sources, receiver: sources}
 
     def snapshot(self) -> Snapshot:
-        """Everything as it is now; what is put in later does not change it."""
+        """Everything as it is now; what is put in later does not change it. The same one until something is."""
+        if self._stale:
+            self._taken = self._take().with_indexes_of(self._taken)
+            self._stale = False
+        return self._taken
+
+    def _take(self) -> Snapshot:
         children = {
             ObjectKey(kind, name): document
             for kind in kinds.CHILDREN
             for name, document in self._tables[kind].values().items()
         }
         receivers = self._tables[model.RECEIVER].values()
+        sources = self._sources
+        if not sources.keys() <= receivers.keys():
+            sources = {name: heard for name, heard in sources.items() if name in receivers}
         return Snapshot(
             capabilities=self.capabilities,
             gateways=self._tables[model.GATEWAY].values(),
@@ -206,7 +219,7 @@ class Store:
             pods=self._tables[model.POD].values(),
             deployments=self._tables[model.DEPLOYMENT].values(),
             children=children,
-            sources={name: sources for name, sources in self._sources.items() if name in receivers},
+            sources=sources,
         )
 
     def _put(self, table: _Table[Any], name: NamespacedName, raw: Raw) -> bool:
@@ -215,11 +228,11 @@ class Store:
             return self._drop(table, name)
         self._sequence += 1
         table.entries[name] = _Entry(_uid(raw), _version(raw), self._sequence, parsed)
-        table.copied = None
+        table.copied, self._stale = None, True
         return True
 
     def _drop(self, table: _Table[Any], name: NamespacedName) -> bool:
-        table.copied = None
+        table.copied, self._stale = None, True
         return table.entries.pop(name, None) is not None
 
 

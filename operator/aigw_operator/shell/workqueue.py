@@ -179,7 +179,9 @@ class WorkQueue(Generic[Key]):
             raise
         except errors.KubeError as error:
             wait = self._schedule.fail(key, self._now(), error.retry_after)
-            logger.warning("%s failed", key, extra={"error": str(error), "retry_in": round(wait, 1)})
+            # Somebody else wrote first: the next try sees what.
+            level = logging.INFO if isinstance(error, errors.ConflictError) else logging.WARNING
+            logger.log(level, "%s failed", key, extra={"error": str(error), "retry_in": round(wait, 1)})
         except Exception:
             # A defect in the work on one key must not end the work on all others.
             wait = self._schedule.fail(key, self._now())

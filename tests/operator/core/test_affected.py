@@ -1,5 +1,6 @@
 """Whose plan is looked at again when an object changes: too few keys are a Gateway that waits for a resync."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -62,9 +63,7 @@ def snapshot() -> Snapshot:
     labels = {"app.kubernetes.io/instance": "default"}
     children = {ObjectKey(SERVICE, child): Document(Meta(child, labels=labels), {})}
     taken = found.snapshot()
-    return Snapshot(
-        **{name: getattr(taken, name) for name in Snapshot.__slots__ if name != "children"}, children=children
-    )
+    return dataclasses.replace(taken, children=children)
 
 
 def keys(*texts: str) -> set[str]:

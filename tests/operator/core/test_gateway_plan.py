@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import paper_cluster as paper
+from aigw_operator.core import rollout
 from aigw_operator.core.actions import Patch
 from aigw_operator.core.model import (
     BACKEND,
@@ -367,7 +368,7 @@ def _with_pods(found: paper.PaperCluster, env: tuple[dict[str, Any], ...], *, ro
     found.deployments[name] = Deployment(Meta(name, resource_version="1"), NamespacedName("default", "gw"), hashes)
 
 
-@pytest.mark.parametrize(("rolls_itself", "wait"), [(False, 0.0), (True, 20.0)])
+@pytest.mark.parametrize(("rolls_itself", "wait"), [(False, 0.0), (True, rollout.GRACE)])
 def test_pods_are_rolled_once(rolls_itself: bool, wait: float) -> None:
     """Pods before AI Gateway v1.1 would never get the env, those of v1.1 be rolled twice, or all of them in a loop."""
     found = cluster(paper.gateway("gw"))
@@ -379,7 +380,7 @@ def test_pods_are_rolled_once(rolls_itself: bool, wait: float) -> None:
             for action in plan.actions:
                 found.perform(action)
         found.clock += 1
-        assert found.clock < began + 40
+        assert found.clock < began + rollout.GRACE + 20
     assert found.clock - began >= wait
     for _ in range(30):
         for make in found.plans():

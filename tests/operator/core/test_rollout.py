@@ -74,7 +74,7 @@ PLANS: dict[str, tuple[Snapshot, str, dict[str, Any] | None, float | None]] = {
     "AI Gateway rolls, in time": (cluster(OLD, template=ITSELF), BEFORE, None, 5.0),
     "AI Gateway rolls, but has not": (
         cluster(OLD, template=ITSELF),
-        "2026-11-18T11:59:50Z",
+        "2026-11-18T11:59:10Z",
         {record.ENV_HASH: HASH},
         None,
     ),

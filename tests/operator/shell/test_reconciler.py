@@ -171,6 +171,20 @@ def test_nothing_to_do() -> None:
     assert ([], [(_GATEWAY, 20.0), (_POLICY, 1.0)]) == (setup.cluster.calls, setup.enqueued)
 
 
+def test_others_get_their_turn() -> None:
+    """Hundreds of Gateways with nothing to do, after a resync, keep the probes waiting until the operator is killed."""
+    setup = _Setup()
+    turns: list[str] = []
+
+    async def run() -> None:
+        asyncio.get_running_loop().call_soon(turns.append, "probe")
+        await setup.reconciler.reconcile(_GATEWAY)
+        turns.append("reconciled")
+
+    asyncio.run(run())
+    assert ["probe", "reconciled"] == turns
+
+
 def test_others_are_told_of_a_write() -> None:
     """Who shares an object with a Gateway is not told of the write, since the watch has no news of it."""
     setup = _Setup(Plan((_create(),)))

@@ -141,6 +141,39 @@ def test_snapshot_stays() -> None:
     assert store.snapshot().configs is store.snapshot().configs
 
 
+def _gateway(version: int, config: str) -> dict[str, Any]:
+    annotations = {"aigateway.envoyproxy.io/gateway-config": config}
+    metadata = {"namespace": "ns", "name": "gw", "uid": "g", "resourceVersion": str(version)}
+    return {"metadata": {**metadata, "annotations": annotations}, "spec": {"gatewayClassName": "eg"}}
+
+
+def test_snapshots_share_what_has_not_changed() -> None:
+    """Each event costs as much as all objects together; or a plan finds Gateways by what they referred to before."""
+    store = Store()
+    store.upsert(model.GATEWAY, _gateway(1, "a"))
+    first = store.snapshot()
+    assert [_NAME] == list(first.gateways_by_config)
+    assert first is store.snapshot()
+
+    store.upsert(model.GATEWAY_CONFIG, _config(2))
+    second = store.snapshot()
+    assert first.gateways_by_config is second.gateways_by_config
+    assert [_NAME] == list(second.configs)
+
+    store.upsert(model.GATEWAY, _gateway(3, "b"))
+    assert [NamespacedName("ns", "b")] == list(store.snapshot().gateways_by_config)
+
+
+def test_news_of_a_receiver_are_in_the_next_snapshot() -> None:
+    """TelemetryReceived stays as it was when the operator began to look."""
+    store, name = Store(), NamespacedName("ns", "r")
+    store.upsert(model.RECEIVER, {"metadata": {"namespace": "ns", "name": "r", "uid": "r"}, "spec": {}})
+    for pod in ("one", "two"):
+        heard = Source(NamespacedName("ns", "gw"), pod)
+        store.hear(name, Sources((heard,)))
+        assert {(name, heard.gateway): (heard,)} == store.snapshot().heard_by_gateway
+
+
 def test_what_is_of_no_interest() -> None:
     """A pod of nobody's Gateway is kept, or one that was relabelled stays."""
     store = Store()
