@@ -20,6 +20,9 @@ _DROPPED = {
     "gateway_pod",
 }
 
+# What the receiver makes of the gateway's series; the gateway itself does not show it.
+OUR_FAMILIES = ("gen_ai_estimated_cost_usd", "gen_ai_unpriced_tokens")
+
 Key = tuple[str, frozenset[tuple[str, str]]]
 
 
@@ -40,6 +43,8 @@ def totals_of(text: str, pod: str | None = None) -> Replayed:
     samples: dict[Key, float] = {}
     for family in parser.text_string_to_metric_families(text):
         if not family.name.startswith(("gen_ai_", "mcp_")) or family.name.endswith("_created"):
+            continue
+        if family.name in OUR_FAMILIES:
             continue
         name = _RENAMED.get(family.name, family.name)
         families[name] = (family.type, family.documentation)

@@ -11,8 +11,8 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-# Families that say something about a series or a sender and hold no recorded number.
-DESCRIPTIVE_FAMILIES: Final = frozenset({"target_info"})
+# Families that say something about a sender, or are made of others, and hold no recorded number.
+DERIVED_FAMILIES: Final = frozenset({"target_info", "gen_ai_estimated_cost_usd", "gen_ai_unpriced_tokens"})
 # Prometheus text 0.0.4 writes the creation time of a family as a family of its own.
 CREATED_SUFFIX: Final = "_created"
 SCOPE_LABEL_PREFIX: Final = "otel_scope_"
@@ -96,7 +96,7 @@ def parse_exposition(text: str) -> SeriesMap:
     series: SeriesMap = {}
     histograms: dict[SeriesKey, _HistogramParts] = {}
     for family in text_string_to_metric_families(text):
-        if family.name in DESCRIPTIVE_FAMILIES or family.name.endswith(CREATED_SUFFIX):
+        if family.name in DERIVED_FAMILIES or family.name.endswith(CREATED_SUFFIX):
             continue
         for sample in family.samples:
             if family.type == "histogram":

@@ -42,6 +42,8 @@ def rows(kind: Any, path: str) -> Iterator[str]:
         default = field.metadata["default"]
         if isinstance(default, tuple):
             default = f"[{', '.join(default)}]"
+        if isinstance(default, bool):
+            default = str(default).lower()
         shown = "" if default is None else f"`{default}`"
         yield f"| `{place}` | {shown} | {field.metadata['text']} |"
 

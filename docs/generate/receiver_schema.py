@@ -51,7 +51,28 @@ KINDS: dict[str, dict[str, Any]] = {
         "type": "array",
         "items": {"type": "string", "pattern": r"^[\s\S]+$"},
     },
+    "attributes": {
+        "title": "a list of names of attributes",
+        "type": "array",
+        "items": {"type": "string", "pattern": r"^[\s\S]+$"},
+    },
+    "switch": {"title": "true or false", "type": "boolean"},
+    "status": {"title": "an HTTP status from 100 to 599", "type": "integer", "minimum": 100, "maximum": 599},
+    "flags": {
+        "title": "a list of response flags such as UF and NR",
+        "type": "array",
+        "items": {"type": "string", "pattern": r"^[A-Z]{2,8}$"},
+    },
+    "optional_count": {
+        "title": "a whole number of at least 1, or null",
+        "anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}],
+    },
+    "rate": {
+        "title": "a number above 0 and up to 1, or null",
+        "anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}, {"type": "null"}],
+    },
     "directory": {"title": "the path of a directory", "type": "string", "pattern": r"^[\s\S]+$"},
+    "file": {"title": "the path of a file", "type": "string", "pattern": r"^[\s\S]+$"},
     "level": {"title": "debug, info, warning or error", "enum": ["debug", "info", "warning", "error"]},
 }
 
@@ -63,7 +84,7 @@ def section(kind: Any) -> dict[str, Any]:
         if "read" not in field.metadata:
             properties[field.name] = section(field.default_factory)
             continue
-        name = field.metadata["read"].__name__.lstrip("_")
+        name = field.metadata["read"].__name__.lstrip("_").removeprefix("read_")
         properties[field.name] = {"$ref": f"#/$defs/{name}", "description": field.metadata["text"]}
         if field.metadata["default"] is not None:
             properties[field.name]["default"] = field.metadata["default"]

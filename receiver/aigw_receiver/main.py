@@ -9,18 +9,22 @@ from importlib import metadata
 from pathlib import Path
 
 from aigw_receiver import settings
-from aigw_receiver.shell import logs
+from aigw_receiver.shell import logs, price_command
 from aigw_receiver.shell.grpc_server import ListenError
 from aigw_receiver.shell.server import Server
 
 # sysexits.h: EX_USAGE is 64, but the shells' convention for a wrong call, which argparse follows too, is 2.
-_BAD_SETTINGS = 2
+_BAD_SETTINGS = _WRONG_CALL = 2
 _CANNOT_START = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; answers its exit status."""
     parsed = _parser().parse_args(arguments)
+    if parsed.command == "price":
+        text, status = price_command.run(parsed)
+        (sys.stderr if status == _WRONG_CALL else sys.stdout).write(text)
+        return status
     flags = {
         path: value for path in settings.OVERRIDES if (value := getattr(parsed, path.rpartition(".")[2])) is not None
     }
@@ -46,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="aigw-receiver", description="Turns the OTLP metrics of Envoy AI Gateway into exact Prometheus series."
     )
     parser.add_argument("--version", action="version", version=metadata.version("aigw-telemetry"))
-    serve = parser.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser(
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    price_command.add_arguments(commands.add_parser("price", help="say what a model's tokens cost, and why"))
+    serve = commands.add_parser(
         "serve",
         help="receive, and expose",
         epilog="Each flag has an environment variable, such as AIGW_RECEIVER_OTLP_HTTP; a flag wins over it, and it "

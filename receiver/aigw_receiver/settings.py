@@ -13,8 +13,11 @@ from typing import Any, Final
 
 import yaml
 
+from aigw_receiver.core.access_logs import rule_settings
+from aigw_receiver.core.access_logs.redaction import Redaction
+from aigw_receiver.core.access_logs.rule_settings import RuleSettings
 from aigw_receiver.core.limits import Limits
-from aigw_receiver.core.sources import SECOND, Expiry
+from aigw_receiver.core.sources import Expiry
 
 # The prefix of the environment variables that override the file: AIGW_RECEIVER_OTLP_GRPC and so on.
 ENVIRONMENT_PREFIX: Final = "AIGW_RECEIVER_"
@@ -76,19 +79,22 @@ def _size(path: str, value: object) -> int:
     return int(match[1]) * _SIZES[match[2]]
 
 
-_UNITS: Final = {"ms": SECOND // 1000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
-
-
 def _duration(path: str, value: object) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", value) if isinstance(value, str) else None
-    if match is None or not float(match[1]):
-        _fail(path, "a duration such as 500ms, 60s, 5m or 1h", value)
-    return int(float(match[1]) * _UNITS[match[2]])
+    try:
+        return rule_settings.read_duration(path, value)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _names(path: str, value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
         _fail(path, "a list of metric names, or of prefixes that end in *", value)
+    return tuple(value)
+
+
+def _attributes(path: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        _fail(path, "a list of names of attributes", value)
     return tuple(value)
 
 
@@ -98,13 +104,19 @@ def _directory(path: str, value: object) -> Path:
     return Path(value)
 
 
+def _file(path: str, value: object) -> Path:
+    if not isinstance(value, str) or not value:
+        _fail(path, "the path of a file", value)
+    return Path(value)
+
+
 def _level(path: str, value: object) -> str:
     if value not in ("debug", "info", "warning", "error"):
         _fail(path, "debug, info, warning or error", value)
     return str(value)
 
 
-def _key(read: Callable[[str, Any], Any], default: str | int | tuple[str, ...] | None, text: str) -> Any:
+def _key(read: Callable[[str, Any], Any], default: rule_settings.Default, text: str) -> Any:
     """A key of the file: how its value is read, its default as one would write it, and what it means."""
     value = None if default is None else read("", list(default) if isinstance(default, tuple) else default)
     return dataclasses.field(default=value, metadata={"read": read, "default": default, "text": text})
@@ -170,6 +182,48 @@ class JournalSettings:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Prices:
+    """What tokens cost."""
+
+    file: Path | None = _key(
+        _file, None, "price book, in our format or SkyWalking's; read again when changed (default: the shipped one)"
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LogFile:
+    """The file that kept access logs are written to."""
+
+    path: Path | None = _key(_file, None, "kept access logs are appended to this file as lines of JSON, too")
+    size: int = _key(_size, "100MiB", "size at which the file becomes `PATH.1`, and a new one is begun")
+    keep: int = _key(_count, 5, "older files that are kept")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Redact:
+    """What is taken out of access logs beyond credentials and query strings."""
+
+    drop: tuple[str, ...] = _key(_attributes, (), "attributes that are left out; `body` is the text line")
+    mask: tuple[str, ...] = _key(_attributes, (), "attributes whose value becomes `[redacted]`")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AccessLogs:
+    """Which access logs are kept, and where they go."""
+
+    stdout: bool = _key(
+        rule_settings.read_switch, True, "whether kept access logs are written to standard output, as lines of JSON"
+    )
+    file: LogFile = dataclasses.field(default_factory=LogFile)
+    redact: Redact = dataclasses.field(default_factory=Redact)
+    rules: RuleSettings = dataclasses.field(default_factory=RuleSettings)
+
+    def redaction(self) -> Redaction:
+        """What the core takes out."""
+        return Redaction.of(dropped=self.redact.drop, masked=self.redact.mask)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Log:
     """The receiver's own log, on standard error."""
 
@@ -185,6 +239,8 @@ class Settings:
     limits: LimitSettings = dataclasses.field(default_factory=LimitSettings)
     expiry: ExpirySettings = dataclasses.field(default_factory=ExpirySettings)
     journal: JournalSettings = dataclasses.field(default_factory=JournalSettings)
+    prices: Prices = dataclasses.field(default_factory=Prices)
+    access_logs: AccessLogs = dataclasses.field(default_factory=AccessLogs)
     log: Log = dataclasses.field(default_factory=Log)
     data_dir: Path | None = _key(
         _directory, None, "where counts are kept over a restart; without it they are kept in memory only"
@@ -210,7 +266,12 @@ def read_settings(document: object, overrides: Mapping[str, object]) -> Settings
                 node[parent] = {}
             node = node[parent] if isinstance(node[parent], dict) else _fail(parent, "a mapping", node[parent])
         node[key] = value
-    settings: Settings = _section(Settings, "", merged)
+    settings: Settings
+    try:
+        settings = _section(Settings, "", merged)
+        rule_settings.check("access_logs.rules", settings.access_logs.rules)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
     return settings
 
 

@@ -185,18 +185,39 @@ _NOT_SERVED = (
     ),
     *(
         HttpCase(f"path_{name}", WRONG_PATH, 404, lambda _: b"", rule=Rule.OURS, path=path)
-        for name, path in (("logs", "/v1/logs"), ("traces", "/v1/traces"), ("profiles", "/v1development/profiles"))
+        for name, path in (("traces", "/v1/traces"), ("profiles", "/v1development/profiles"))
     ),
     HttpCase(
-        "path_logs_json",
+        "path_traces_json",
         WRONG_PATH,
         404,
         lambda _: b"{}",
         rule=Rule.OURS,
-        path="/v1/logs",
+        path="/v1/traces",
         content_type=JSON,
         answer_type=JSON,
     ),
 )
 
-HTTP_CASES: tuple[HttpCase, ...] = (*_ACCEPTED, *_UNDECODABLE, *_TOO_LARGE, *_NOT_SUPPORTED, *_NOT_SERVED)
+_LOGS = tuple(
+    replace(case, rule=Rule.OURS, path="/v1/logs")
+    for case in (
+        HttpCase("logs", SAME_TYPE, 200, lambda _: b""),
+        HttpCase("logs_json", SAME_TYPE, 200, lambda _: b"{}", content_type=JSON, answer_type=JSON),
+        HttpCase("logs_gzip", CODINGS, 200, lambda _: gzip.compress(b""), headers=GZIP),
+        HttpCase("logs_undecodable", BAD_DATA, 400, lambda _: b"\xff"),
+        HttpCase("logs_json_undecodable", BAD_DATA, 400, lambda _: b"{", content_type=JSON, answer_type=JSON),
+        HttpCase("logs_text", WRONG_TYPE, 415, lambda _: b"", content_type="text/plain"),
+        HttpCase(
+            "logs_get",
+            WRONG_METHOD,
+            405,
+            lambda _: b"",
+            method="GET",
+            content_type=None,
+            answer_headers=(("Allow", "POST"),),
+        ),
+    )
+)
+
+HTTP_CASES: tuple[HttpCase, ...] = (*_ACCEPTED, *_LOGS, *_UNDECODABLE, *_TOO_LARGE, *_NOT_SUPPORTED, *_NOT_SERVED)

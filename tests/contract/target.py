@@ -20,6 +20,9 @@ from receiver_program import Receiver, start_receiver
 
 IDENTITY = ("gateway_namespace", "gateway_name", "gateway_pod")
 
+# Families that say something about a source, or are made of others.
+_DERIVED = ("target", "target_info", "gen_ai_estimated_cost_usd", "gen_ai_unpriced_tokens")
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -37,8 +40,8 @@ class Target:
     def shown(self, source: Source, expected: tuple[Sample, ...]) -> tuple[Sample, ...]:
         """Return all samples of the source, to be compared with `in_order(expected)`.
 
-        `_created` and `target_info` are left out, and so are buckets where none is expected. Another receiver's
-        samples cannot be seen; they are taken to be as expected.
+        `_created`, `target_info` and cost are left out, and so are buckets where none is expected. Another
+        receiver's samples cannot be seen; they are taken to be as expected.
         """
         if self.program is None:
             return in_order(expected)
@@ -49,7 +52,7 @@ class Target:
             Sample(sample.name, sample.value, tuple(item for item in sample.labels.items() if item[0] not in IDENTITY))
             for family in text_string_to_metric_families(self.program.scrape())
             for sample in family.samples
-            if sample.labels.get("gateway_name") == source.gateway and family.name not in ("target", "target_info")
+            if sample.labels.get("gateway_name") == source.gateway and family.name not in _DERIVED
         ]
         return in_order(sample for sample in found if not sample.name.endswith(hidden))
 

@@ -59,7 +59,7 @@ def test_too_large(target: Target, compression: grpc.Compression) -> None:
 
 @pytest.mark.parametrize(
     "method",
-    ["logs.v1.LogsService/Export", "trace.v1.TraceService/Export", "profiles.v1development.ProfilesService/Export"],
+    ["trace.v1.TraceService/Export", "profiles.v1development.ProfilesService/Export"],
 )
 def test_signal_that_is_not_served(target: Target, method: str) -> None:
     """A client must learn that it need not retry: UNIMPLEMENTED is not retryable (#failures)."""
@@ -68,6 +68,17 @@ def test_signal_that_is_not_served(target: Target, method: str) -> None:
     reply = grpc_export(target.grpc, b"", SERVICE + method)
 
     assert reply.code == "UNIMPLEMENTED"
+
+
+@CODINGS
+def test_logs(target: Target, compression: grpc.Compression) -> None:
+    """A gateway's access logs are refused, or what is none is taken."""
+    target.admit(Rule.OURS)
+    method = SERVICE + "logs.v1.LogsService/Export"
+
+    taken, refused = (grpc_export(target.grpc, body, method, compression) for body in (b"", b"\xff"))
+
+    assert (Observed("OK"), "INVALID_ARGUMENT") == (taken.observed(), refused.code)
 
 
 def test_unknown_method(target: Target) -> None:

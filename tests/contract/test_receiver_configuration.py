@@ -41,7 +41,14 @@ _VALUES: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
         (0, 60, "60", "0s", "0.0s", "1d", "-1s", "1h30m", ".5s", "5.s", "", " 1s", "1s\n", None, True, [], {}),
     ),
     "names": (([], ["a"], ["a.*", "b"], ["a\nb"]), ("a", [""], [1], [None], None, {}, 1)),
+    "attributes": (([], ["a"], ["user-agent", "body"]), ("a", [""], [1], [None], None, {}, 1)),
+    "switch": ((True, False), ("true", 1, 0, None, "", [], {})),
+    "status": ((100, 400, 599), (99, 600, "400", 400.0, True, None, [], {})),
+    "flags": (([], ["UF"], ["UF", "UMSDR"]), ("UF", ["uf"], ["U"], [""], [1], [None], None, {}, 1, ["UF\n"])),
+    "optional_count": ((None, 1, 1000000), (0, -1, True, 1.0, "1", [], {})),
+    "rate": ((None, 1, 0.01, 1.0), (0, 0.0, 1.5, -1, True, "0.1", [], {}, float("nan"))),
     "directory": (("/var/lib", "x", " "), ("", 1, None, [], {}, True)),
+    "file": (("/etc/prices/prices.yaml", "x", " "), ("", 1, None, [], {}, True)),
     "level": (("debug", "info", "warning", "error"), ("", "INFO", "trace", 1, None, [], {}, True)),
 }
 
@@ -51,7 +58,7 @@ def _keys(kind: Any = Settings, path: str = "") -> Iterator[tuple[str, str]]:
     for field in dataclasses.fields(kind):
         place = f"{path}.{field.name}" if path else field.name
         if "read" in field.metadata:
-            yield place, field.metadata["read"].__name__.lstrip("_")
+            yield place, field.metadata["read"].__name__.lstrip("_").removeprefix("read_")
         else:
             yield from _keys(field.default_factory, place)
 

@@ -117,7 +117,9 @@ def test_bad_environment(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     assert "aigw-receiver: listen.telemetry: expected HOST:PORT, got 'x'\n" == capfd.readouterr().err
 
 
-@pytest.mark.parametrize(("arguments", "end"), [([], "required: COMMAND"), (["run"], "'run' (choose from 'serve')")])
+@pytest.mark.parametrize(
+    ("arguments", "end"), [([], "required: COMMAND"), (["run"], "'run' (choose from 'price', 'serve')")]
+)
 def test_wrong_call(arguments: list[str], end: str, capfd: pytest.CaptureFixture[str]) -> None:
     """A wrong call does not end with the status that shells use for it."""
     with pytest.raises(SystemExit) as error:
@@ -144,6 +146,22 @@ def test_help(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main.main(["--help"])
     assert "serve" in capfd.readouterr().out
+
+
+def test_price(capfd: pytest.CaptureFixture[str]) -> None:
+    """The command does not say what tokens cost, or ends with a status that a script cannot tell apart."""
+    expected = {
+        ("gpt-5-nano", "--input", "1000", "--output", "10"): (0, "cost                  0.000054 USD", ""),
+        ("no-such-model", "--input", "1"): (1, "(unknown_model)", ""),
+        ("gpt-5-nano", "--at", "today"): (2, "", "--at: expected a date"),
+        ("gpt-5-nano", "--book", "/no/such/file"): (2, "", "/no/such/file: cannot be read"),
+    }
+    for arguments, (status, out, err) in expected.items():
+        assert status == main.main(["price", *arguments])
+        printed = capfd.readouterr()
+        assert (bool(out), bool(err)) == (bool(printed.out), bool(printed.err))
+        assert out in printed.out
+        assert err in printed.err
 
 
 def test_program_as_it_is_installed() -> None:

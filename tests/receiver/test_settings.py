@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -31,6 +32,7 @@ def test_defaults() -> None:
         map(str, (listen.otlp_http, listen.http, listen.telemetry))
     )
     assert ((), None, "info") == (loaded.metrics.admit, loaded.data_dir, loaded.log.level)
+    assert loaded.prices.file is None
     assert (4 * _MIB, 20 * _MIB, 256 * _MIB) == (
         loaded.limits.grpc_message,
         loaded.limits.http_body,
@@ -59,6 +61,7 @@ limits: {streams: 1, streams_per_pod: 2, pods: 3, labels: 4, label_length: 5, na
   label_values: 9, grpc_message: 7KiB, http_body: 8}
 expiry: {missed_intervals: 2, default_interval: 1.5s, minimum_interval: 250ms, retention: 2h}
 journal: {size: 1 GiB}
+prices: {file: /etc/prices.yaml}
 log: {level: debug}
 data_dir: data
 """
@@ -75,6 +78,7 @@ data_dir: data
     assert Limits(1, 2, 3, 4, 5, 6, 9) == loaded.limits_of_streams()
     assert Expiry(2, 1_500_000_000, 250_000_000, 7_200_000_000_000) == loaded.expiry_of_pods()
     assert (1 << 30, "debug", Path("data")) == (loaded.journal.size, loaded.log.level, loaded.data_dir)
+    assert Path("/etc/prices.yaml") == loaded.prices.file
 
 
 _ADDRESS, _COUNT = "expected HOST:PORT", "expected a whole number of at least 1"
@@ -82,6 +86,7 @@ _SIZE, _DURATION = (
     "expected a size such as 4MiB, or a number of bytes",
     "expected a duration such as 500ms, 60s, 5m or 1h",
 )
+_SECTIONS = "listen, metrics, limits, expiry, journal, prices, access_logs, log, data_dir"
 _NAMES = "expected a list of metric names, or of prefixes that end in *"
 
 
@@ -129,13 +134,21 @@ _NAMES = "expected a list of metric names, or of prefixes that end in *"
         ("listen: 8080", "listen: expected a mapping, got 8080"),
         (
             "listne: {}",
-            "listne: unknown key; expected one of listen, metrics, limits, expiry, journal, log, data_dir",
+            f"listne: unknown key; expected one of {_SECTIONS}",
         ),
         (
             "listen: {grpc: 'h:1'}",
             "listen.grpc: unknown key; expected one of otlp_grpc, otlp_http, http, telemetry",
         ),
-        ("1: 2", "1: unknown key; expected one of listen, metrics, limits, expiry, journal, log, data_dir"),
+        (
+            "access_logs: {rules: {errors: {status: 99}}}",
+            "access_logs.rules.errors.status: expected an HTTP status from 100 to 599, got 99",
+        ),
+        (
+            "access_logs: {rules: {sample: {rate: 0.5, per_minute: 5}}}",
+            "access_logs.rules.sample: expected either rate or per_minute, got {'rate': 0.5, 'per_minute': 5}",
+        ),
+        ("1: 2", f"1: unknown key; expected one of {_SECTIONS}"),
     ],
 )
 def test_bad_values(text: str, message: str, tmp_path: Path) -> None:
@@ -254,16 +267,21 @@ def test_bad_overrides(flags: Mapping[str, object], environment: Mapping[str, st
     assert message == str(error.value)
 
 
-def test_defaults_as_written() -> None:
-    """A default that the documentation shows is not one that the file would take."""
+def _defaults(kind: Any) -> dict[str, object]:
+    """The defaults of a section and the sections in it, as the documentation shows them."""
     document: dict[str, object] = {}
-    for field in dataclasses.fields(Settings):
-        if "read" not in field.metadata:
-            assert callable(field.default_factory)
-            section = dataclasses.fields(field.default_factory())
-            document[field.name] = {
-                key.name: list(value) if isinstance(value := key.metadata["default"], tuple) else value
-                for key in section
-            }
-            assert all(key.metadata["text"] for key in section)
-    assert Settings() == settings.read_settings(yaml.safe_load(yaml.safe_dump(document)), {})
+    for key in dataclasses.fields(kind):
+        if "read" not in key.metadata:
+            document[key.name] = _defaults(key.default_factory)
+            continue
+        assert key.metadata["text"]
+        value = key.metadata["default"]
+        if value is not None:
+            document[key.name] = list(value) if isinstance(value, tuple) else value
+    return document
+
+
+def test_defaults_as_written() -> None:
+    """A default that the documentation shows is not one that the file would take, or a key has no text."""
+    written = yaml.safe_load(yaml.safe_dump(_defaults(Settings)))
+    assert Settings() == settings.read_settings(written, {})

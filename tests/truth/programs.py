@@ -25,6 +25,8 @@ from truth.waiting import DEADLINE_SECONDS, answers, get, wait_until
 INSTALL_PROMETHEUS: Final = "apt-get install --no-install-recommends prometheus"
 # Reaches back over the whole run of any case.
 _RANGE: Final = "10m"
+# Series that say something about a gateway, or are made of others.
+_DERIVED: Final = ("target_info", "gen_ai_estimated_cost_usd_total", "gen_ai_unpriced_tokens_total")
 # The same for every server, so that the receiver cannot tell them apart by the header that announces it.
 _SCRAPE_TIMEOUT: Final = "1s"
 
@@ -155,9 +157,9 @@ class Prometheus:
         return [moment for raw in self._query("up").values() for moment, value in raw.samples if value == up]
 
     def series(self, namespace: str) -> dict[Series, RawSamples]:
-        """Everything that is stored of the gateways of a namespace, but for what only describes it."""
+        """What is stored of the gateways of a namespace, but for what only describes it or is made of it."""
         stored = self._query(f'{{gateway_namespace="{namespace}"}}')
-        return {key: raw for key, raw in stored.items() if key[0] != "target_info" and not key[0].endswith("_created")}
+        return {key: raw for key, raw in stored.items() if key[0] not in _DERIVED and not key[0].endswith("_created")}
 
     def _query(self, selector: str) -> dict[Series, RawSamples]:
         # A range selector without a function answers the raw samples; staleness markers are not among them.

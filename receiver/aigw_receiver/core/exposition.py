@@ -9,7 +9,7 @@ github.com/prometheus/OpenMetrics). Only bounds differ: `le` is written as Go do
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
@@ -40,13 +40,17 @@ TEXT: Final = Format("text/plain; version=0.0.4; charset=utf-8", openmetrics=Fal
 OPENMETRICS: Final = Format("application/openmetrics-text; version=1.0.0; charset=utf-8", openmetrics=True)
 
 
-def render(store: Store, text_format: Format, mark: int | None) -> Iterator[bytes]:
-    """The pieces of one scrape. Streams whose birth is above `mark` are shown at 0; None shows all at their value."""
+def render(store: Store, text_format: Format, mark: int | None, more: Iterable[bytes] = ()) -> Iterator[bytes]:
+    """The pieces of one scrape. Streams whose birth is above `mark` are shown at 0; None shows all at their value.
+
+    `more` is the text of families that are not in the store, in the same format.
+    """
     for name in sorted({*store.families, naming.TARGET}):
         family = store.families.get(name)
         yield from (
             _render_target(store, text_format) if family is None else _render_family(store, family, text_format, mark)
         )
+    yield from more
     if text_format.openmetrics:
         yield b"# EOF\n"
 

@@ -22,9 +22,17 @@ ADMITTED_PREFIXES: Final = ("gen_ai.", "mcp.")
 # The three labels that every series carries; no scrape configuration rewrites these names.
 IDENTITY_LABELS: Final = ("gateway_namespace", "gateway_name", "gateway_pod")
 
-# The family of `target_info` is ours, under its name and its sample's.
+# The families that are made here, and from no metric of that name.
 TARGET: Final = "target"
-OUR_FAMILIES: Final = frozenset({TARGET, "target_info"})
+COST: Final = "gen_ai_estimated_cost_usd"
+UNPRICED: Final = "gen_ai_unpriced_tokens"
+FROM_ACCESS_LOGS: Final = ("aigw_access_logs", "aigw_requests", "aigw_aborted_requests", "aigw_mcp_requests")
+
+# Their names and their samples': no metric of a sender may have one of these.
+_COUNTERS: Final = (COST, UNPRICED, *FROM_ACCESS_LOGS)
+OUR_FAMILIES: Final = frozenset(
+    {TARGET, "target_info", *(name + suffix for name in _COUNTERS for suffix in ("", "_total", "_created"))}
+)
 
 _RESERVED_LABELS: Final = frozenset({*IDENTITY_LABELS, "le", "quantile"})
 _INVALID_NAME: Final = re.compile(r"[^a-zA-Z0-9_:]+")

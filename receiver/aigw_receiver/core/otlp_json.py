@@ -1,23 +1,27 @@
 """OTLP/JSON to the protobuf encoding, so that one decoder serves both. It judges no data point.
 
 Source: opentelemetry.io/docs/specs/otlp, "JSON Protobuf Encoding": ProtoJSON with integers for enums, unknown fields
-ignored, and trace and span ids in hexadecimal. Those occur in exemplars only, which no series shows, so they are
-taken out instead of translated.
+ignored, and trace and span ids in hexadecimal. Of metrics those occur in exemplars only, which no series shows; of logs
+nothing is made of them. So they are taken out instead of translated.
 """
 
 import json
 from typing import Any, Final
 
-from google.protobuf import json_format
+from google.protobuf import json_format, message
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 
 from aigw_receiver.core import status
 
-_EXEMPLARS: Final = "exemplars"
+_TAKEN_OUT: Final = frozenset({"exemplars", "traceId", "spanId"})
 
 # The fields that hold one message: ProtoJSON's parser takes an empty list there for an empty message.
 _MESSAGES: Final = frozenset(
-    {"resource", "scope", "gauge", "sum", "histogram", "exponentialHistogram", "summary", "positive", "negative"}
+    {
+        *("resource", "scope", "gauge", "sum", "histogram", "exponentialHistogram", "summary", "positive", "negative"),
+        "body",
+    }
 )
 
 
@@ -26,6 +30,15 @@ def to_protobuf(body: bytes) -> bytes:
 
     Raises status.RefusedError (BAD_DATA) that says what is wrong, and where.
     """
+    return _translate(body, metrics_service_pb2.ExportMetricsServiceRequest())
+
+
+def logs_to_protobuf(body: bytes) -> bytes:
+    """The same of an ExportLogsServiceRequest."""
+    return _translate(body, logs_service_pb2.ExportLogsServiceRequest())
+
+
+def _translate(body: bytes, request: message.Message) -> bytes:
     if not body.strip():
         return b""
     try:
@@ -35,7 +48,6 @@ def to_protobuf(body: bytes) -> bytes:
     if not isinstance(document, dict):
         raise status.RefusedError(status.BAD_DATA, "the request is not a JSON object")
     _normalise(document)
-    request = metrics_service_pb2.ExportMetricsServiceRequest()
     try:
         json_format.ParseDict(document, request, ignore_unknown_fields=True, max_recursion_depth=64)
         return request.SerializeToString()
@@ -53,7 +65,7 @@ def _normalise(document: Any) -> None:
     while pending:
         node = pending.pop()
         if isinstance(node, dict):
-            for key in [key for key in node if key == _EXEMPLARS or "_" in key]:
+            for key in [key for key in node if key in _TAKEN_OUT or "_" in key]:
                 del node[key]
             if any(isinstance(node[key], list) for key in _MESSAGES & node.keys()):
                 raise status.RefusedError(status.BAD_DATA, "the request is not OTLP: a list stands for a message")

@@ -6,12 +6,15 @@ Source: the OTLP specification, opentelemetry.io/docs/specs/otlp: "OTLP/gRPC Res
 
 import dataclasses
 import enum
+from collections.abc import Mapping
 from typing import Final
 
 from google.protobuf import duration_pb2, json_format, message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
+from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 
+from aigw_receiver.core.access_logs.reasons import LogDropReason
 from aigw_receiver.core.model import Outcome
 
 # How long a sender is asked to wait. The OpenTelemetry SDKs give up at once when their own minute would be exceeded,
@@ -87,6 +90,15 @@ def partial_success_message(outcome: Outcome) -> str:
     reasons = [*outcome.rejected.items(), *outcome.folded.items()][:_MAX_REASONS]
     parts = [f"{reason.value}: {count} ({outcome.examples[reason.value][:200]})" for reason, count in reasons]
     return "; ".join(parts)
+
+
+def logs_success_body(rejected: Mapping[LogDropReason, int], encoding: Encoding) -> bytes:
+    """The ExportLogsServiceResponse for what was taken in; `partial_success` is set where records were refused."""
+    response = logs_service_pb2.ExportLogsServiceResponse()
+    if rejected:
+        response.partial_success.rejected_log_records = sum(rejected.values())
+        response.partial_success.error_message = "; ".join(f"{why.value}: {n}" for why, n in sorted(rejected.items()))
+    return _encode(response, encoding)
 
 
 def failure_body(failure: Failure, encoding: Encoding) -> bytes:

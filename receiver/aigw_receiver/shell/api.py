@@ -14,8 +14,9 @@ def add_routes(app: web.Application, ingest: Ingest) -> None:
 
     async def sources(_: web.Request) -> web.Response:
         with ingest.lock:
-            store = ingest.store
-            listed = source_list.list_sources(store.sources.values(), store.expiry, time.time_ns())
+            store, now = ingest.store, time.time_ns()
+            ingest.logs.settle(now)
+            listed = source_list.list_sources(store.sources.values(), store.expiry, now, ingest.logs.heard)
         # What was true a moment ago answers no question about now.
         headers = {"Cache-Control": "no-store"}
         return web.Response(text=json.dumps(listed), content_type="application/json", headers=headers)

@@ -25,6 +25,8 @@ _TRANSPORT: Final = "grpc"
 
 # opentelemetry/proto/collector/metrics/v1/metrics_service.proto
 _EXPORT: Final = b"/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+# opentelemetry/proto/collector/logs/v1/logs_service.proto
+_EXPORT_LOGS: Final = b"/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 
 _EMPTY: Final = grpc_protocol.success(b"")
 
@@ -52,7 +54,7 @@ class _Exporter:
             return NoCall(error)
         except status.RefusedError as error:
             return self.refuse(error)
-        if call.path != _EXPORT:
+        if call.path not in (_EXPORT, _EXPORT_LOGS):
             return self.refuse(status.RefusedError(status.NOT_SERVED))
         if self._ingest.draining:
             return self.refuse(status.RefusedError(status.UNAVAILABLE))
@@ -61,6 +63,8 @@ class _Exporter:
     def export(self, call: Call | NoCall) -> Answer:
         """The answer to a call that is complete."""
         try:
+            if isinstance(call, Call) and call.path == _EXPORT_LOGS:
+                return self._export_logs(call)
             outcome = self._ingest.export_metrics(call.message(), _TRANSPORT)
         except NotGrpcError as error:
             return error.answer
@@ -72,6 +76,10 @@ class _Exporter:
         if not outcome.rejected and not outcome.folded:
             return _EMPTY
         return grpc_protocol.success(status.success_body(outcome, Encoding.PROTOBUF))
+
+    def _export_logs(self, call: Call) -> Answer:
+        rejected = self._ingest.export_logs(call.message(), _TRANSPORT)
+        return grpc_protocol.success(status.logs_success_body(rejected, Encoding.PROTOBUF)) if rejected else _EMPTY
 
     def refuse(self, error: status.RefusedError) -> Answer:
         """The answer to a call that is refused."""

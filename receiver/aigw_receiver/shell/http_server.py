@@ -20,6 +20,7 @@ _TRANSPORT: Final = "http"
 
 # opentelemetry.io/docs/specs/otlp, "OTLP/HTTP Request".
 METRICS_PATH: Final = "/v1/metrics"
+LOGS_PATH: Final = "/v1/logs"
 
 
 class Exporter:
@@ -55,7 +56,7 @@ class Exporter:
             self._check(request)
             body = await read_body(_pieces(request), gzip=_content_encoding(request) == "gzip", limit=self._max_body)
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._worker, self._export, body, encoding)
+            return await loop.run_in_executor(self._worker, self._export, request.path, body, encoding)
         except status.RefusedError as error:
             return self._refuse(error.failure, encoding)
         except ConnectionError:
@@ -66,7 +67,7 @@ class Exporter:
 
     def _check(self, request: web.Request) -> None:
         """Refuse what the headers alone tell cannot be taken."""
-        if request.path != METRICS_PATH:
+        if request.path not in (METRICS_PATH, LOGS_PATH):
             raise status.RefusedError(status.NOT_SERVED)
         if request.method != "POST":
             raise status.RefusedError(status.WRONG_METHOD)
@@ -85,11 +86,16 @@ class Exporter:
         if (request.content_length or 0) > self._max_body:
             raise too_large(self._max_body)
 
-    def _export(self, body: bytes, encoding: Encoding) -> web.Response:
-        if encoding is Encoding.JSON:
-            body = otlp_json.to_protobuf(body)
-        outcome = self._ingest.export_metrics(body, _TRANSPORT)
-        return web.Response(body=status.success_body(outcome, encoding), content_type=encoding.value)
+    def _export(self, path: str, body: bytes, encoding: Encoding) -> web.Response:
+        if path == LOGS_PATH:
+            if encoding is Encoding.JSON:
+                body = otlp_json.logs_to_protobuf(body)
+            answer = status.logs_success_body(self._ingest.export_logs(body, _TRANSPORT), encoding)
+        else:
+            if encoding is Encoding.JSON:
+                body = otlp_json.to_protobuf(body)
+            answer = status.success_body(self._ingest.export_metrics(body, _TRANSPORT), encoding)
+        return web.Response(body=answer, content_type=encoding.value)
 
     def _refuse(self, failure: status.Failure, encoding: Encoding) -> web.Response:
         self._telemetry.count_refusal(_TRANSPORT, str(failure.http_status))

@@ -16,13 +16,15 @@ import os
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from aigw_receiver.core import snapshot, wire
+from aigw_receiver.core.access_logs.counters import Counters, counters_beside
+from aigw_receiver.core.pricing.cost_series import CostSeries
 from aigw_receiver.core.scrapers import Scraper
 from aigw_receiver.core.store import Store
 from aigw_receiver.shell.metrics import Telemetry
@@ -31,8 +33,10 @@ _log: Final = logging.getLogger(__name__)
 
 _HEAD: Final = struct.Struct("<BQI")
 _CHECKSUM: Final = struct.Struct("<I")
-_EXPORT, _SCRAPE, _OPENING = 1, 2, 3
+_EXPORT, _SCRAPE, _OPENING, _COSTS, _LOGS = 1, 2, 3, 4, 5
 _DOCUMENT: Final = "document"
+_COSTS_STATE: Final = "costs"
+_LOGS_STATE: Final = "access_logs"
 
 
 class Journal:
@@ -42,6 +46,10 @@ class Journal:
         self._directory = directory
         self._telemetry = telemetry
         self._max_size = max_size
+        self.costs = CostSeries()
+        """the counters of cost, kept and restored beside the store"""
+        self.log_counters: Counters
+        """the counters made from access logs, beside the store that `restore` answers"""
         self._number = 0
         self._size = 0
         self._file = -1
@@ -56,6 +64,7 @@ class Journal:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         store = new_store()
+        self.log_counters = counters_beside(store)
         for number in reversed(self._numbers("snapshot-*.npz")):
             loaded = self._load(new_store(), self._path("snapshot", number, "npz"), now)
             if loaded is not None:
@@ -71,8 +80,14 @@ class Journal:
         if store.census.streams or replayed:
             _log.info("state restored", extra={"streams": store.census.streams, "records": replayed})
         self._begin_journal()
-        self._write_snapshot(self._number, *snapshot.dump(store))
+        self._write_snapshot(self._number, *self._state(store))
         return store
+
+    def _state(self, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The document and the arrays of a snapshot."""
+        document, arrays = snapshot.dump(store)
+        more = {_COSTS_STATE: self.costs.state(), _LOGS_STATE: self.log_counters.dump()}
+        return document | more, arrays
 
     def _take_lock(self) -> None:
         """Two receivers on one directory would each undo what the other keeps. The lock ends with the process."""
@@ -86,9 +101,23 @@ class Journal:
     def append_export(self, body: bytes, now: int, store: Store) -> None:
         """Keep one export; when the journal has grown too large, a new one is begun and a snapshot written."""
         self._append(_EXPORT, body, now)
+        self._shorten(store, now)
+
+    def append_logs(self, changes: list[list[Any]], now: int, store: Store) -> bool:
+        """Keep what has changed in the counters of access logs; answers whether that was possible."""
+        kept = self._append_quietly(_LOGS, json.dumps(changes).encode(), now)
+        if kept:
+            self._shorten(store, now)
+        return kept
+
+    def _shorten(self, store: Store, now: int) -> None:
         if self._size > self._max_size and not (self._writer and self._writer.is_alive()):
+            # Should the snapshot fail, the old journal must have all that the counters say.
+            changes = self.log_counters.changes(now)
+            if changes:
+                self._append_quietly(_LOGS, json.dumps(changes).encode(), now)
             self._begin_journal()
-            state = snapshot.dump(store)
+            state = self._state(store)
             self._writer = threading.Thread(target=self._write_snapshot, args=(self._number, *state), name="snapshot")
             self._writer.start()
 
@@ -100,12 +129,18 @@ class Journal:
         """Keep what a scraper was shown."""
         self._append_quietly(_SCRAPE, json.dumps([scraper.number, scraper.name, mark, newest]).encode(), now)
 
-    def _append_quietly(self, kind: int, body: bytes, now: int) -> None:
+    def append_costs(self, changes: Mapping[str, Any], now: int) -> bool:
+        """Keep what has changed in the counters of cost, before it is shown; answers whether that was possible."""
+        return self._append_quietly(_COSTS, json.dumps(changes).encode(), now)
+
+    def _append_quietly(self, kind: int, body: bytes, now: int) -> bool:
         """Keep a record without which a scrape is served all the same; a failure is only said."""
         try:
             self._append(kind, body, now)
         except OSError as error:
             _log.error("the journal cannot be written", extra={"error": str(error)})
+            return False
+        return True
 
     def _append(self, kind: int, body: bytes, now: int) -> None:
         head = _HEAD.pack(kind, now, len(body))
@@ -153,7 +188,7 @@ class Journal:
         if self._writer is not None:
             self._writer.join()
         self._begin_journal()
-        self._write_snapshot(self._number, *snapshot.dump(store))
+        self._write_snapshot(self._number, *self._state(store))
         os.close(self._file)
         os.close(self._lock)
 
@@ -162,10 +197,17 @@ class Journal:
         try:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
                 arrays: dict[str, Any] = {name: file[name] for name in file.files}
-            snapshot.load(store, json.loads(arrays.pop(_DOCUMENT).tobytes()), arrays, now)
+            document, costs = json.loads(arrays.pop(_DOCUMENT).tobytes()), CostSeries()
+            snapshot.load(store, document, arrays, now)
+            if _COSTS_STATE in document:
+                costs.restore(document[_COSTS_STATE])
+            log_counters = counters_beside(store)
+            if _LOGS_STATE in document:
+                log_counters.restore(document[_LOGS_STATE], now)
         except Exception as error:  # noqa: BLE001 - a damaged file can fail in any way
             self._set_aside(path, error)
             return None
+        self.costs, self.log_counters = costs, log_counters
         return store
 
     def _replay(self, store: Store, path: Path) -> int:
@@ -183,6 +225,14 @@ class Journal:
             elif kind == _SCRAPE:
                 number, name, mark, newest = json.loads(body)
                 store.scrapers.repeat(number, name, mark, newest, time)
+            elif kind == _LOGS:
+                self.log_counters.replay(json.loads(body), time)
+            elif kind == _COSTS:
+                try:
+                    self.costs.restore(json.loads(body))
+                except ValueError as error:
+                    self._set_aside(path, error)
+                    return count
             count += 1
         return count
 

@@ -1,13 +1,14 @@
 """The receiver's own telemetry, by prometheus-client. It counts what it is told and decides nothing."""
 
 import collections
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import prometheus_client
 from prometheus_client import core as prometheus_core
 from prometheus_client import process_collector, registry
 
+from aigw_receiver.core.access_logs.reasons import LogDropReason
 from aigw_receiver.core.model import Outcome
 from aigw_receiver.core.store import Store
 
@@ -25,6 +26,8 @@ class _Exports(registry.Collector):
         self.rejected: collections.Counter[str] = collections.Counter()
         self.folded: collections.Counter[str] = collections.Counter()
         self.paths: collections.Counter[str] = collections.Counter()
+        self.logs: collections.Counter[str] = collections.Counter()
+        self.logs_rejected: collections.Counter[str] = collections.Counter()
 
     def collect(self) -> Iterator[prometheus_core.Metric]:
         """The families of these counts."""
@@ -48,6 +51,13 @@ class _Exports(registry.Collector):
             ("aigw_receiver_points_rejected", "Data points that were refused, by reason", "reason", self.rejected),
             ("aigw_receiver_labels_folded", "Labels that were changed, by reason", "reason", self.folded),
             ("aigw_receiver_points_decoded", "Data points by the way they were decoded", "path", self.paths),
+            ("aigw_receiver_log_records", "Records of access logs by what became of them", "result", self.logs),
+            (
+                "aigw_receiver_log_records_rejected",
+                "Log records that were refused, by reason",
+                "reason",
+                self.logs_rejected,
+            ),
         ):
             family = counter(name, text, labels=[label])
             for value, count in sorted(counts.items()):
@@ -101,10 +111,24 @@ class Telemetry:
         self.snapshots = prometheus_client.Counter(
             "aigw_receiver_snapshots", "Snapshots that were tried", ["result"], registry=self.registry
         )
+        self.sink_records = prometheus_client.Counter(
+            "aigw_receiver_sink_records",
+            "Kept access logs by sink, and by what became of them",
+            ["sink", "result"],
+            registry=self.registry,
+        )
 
     def watch(self, store: Store) -> None:
         """Say from now on how much this store holds."""
         self.registry.register(_State(store))
+
+    def watch_prices(self, is_current: Callable[[], bool]) -> None:
+        """Say from now on whether the price book's file, as it is, is in use."""
+        prometheus_client.Gauge(
+            "aigw_receiver_price_book_current",
+            "1 where the price book is in use as its file is now, 0 where the file was refused",
+            registry=self.registry,
+        ).set_function(lambda: float(is_current()))
 
     def count_export(self, transport: str, size: int, outcome: Outcome, seconds: float) -> None:
         """Count one export that was taken in, in whole or in part."""
@@ -125,6 +149,20 @@ class Telemetry:
         if outcome.folded:
             exports.folded.update({reason.value: count for reason, count in outcome.folded.items()})
         self._export_seconds_of[transport].observe(seconds)
+
+    def count_logs(self, transport: str, size: int, rejected: Mapping[LogDropReason, int], seconds: float) -> None:
+        """Count one export of logs that was taken in, in whole or in part."""
+        exports = self._exports
+        exports.requests[transport, "partial" if rejected else "success"] += 1
+        exports.bytes[transport] += size
+        if rejected:
+            exports.logs["rejected"] += sum(rejected.values())
+            exports.logs_rejected.update({reason.value: count for reason, count in rejected.items()})
+        self._export_seconds_of[transport].observe(seconds)
+
+    def count_accepted_logs(self, count: int) -> None:
+        """Count log records that were understood."""
+        self._exports.logs["accepted"] += count
 
     def count_refusal(self, transport: str, result: str) -> None:
         """Count one request that was refused as a whole."""

@@ -12,13 +12,19 @@ from aiohttp import web
 
 from aigw_receiver.core.store import Store
 from aigw_receiver.settings import Address, Settings
-from aigw_receiver.shell import http_server, telemetry
+from aigw_receiver.shell import http_server, price_book, telemetry
 from aigw_receiver.shell import web as exposition_server
+from aigw_receiver.shell.costs import Costs
 from aigw_receiver.shell.expiry import expire_forever
 from aigw_receiver.shell.grpc_server import GrpcServer, ListenError
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.journal import Journal
+from aigw_receiver.shell.log_intake import LogIntake
 from aigw_receiver.shell.metrics import Telemetry
+from aigw_receiver.shell.price_book import PriceBook
+from aigw_receiver.shell.sinks.base import Sink
+from aigw_receiver.shell.sinks.file import FileSink
+from aigw_receiver.shell.sinks.stdout import StdoutSink
 
 _log: Final = logging.getLogger(__name__)
 
@@ -47,26 +53,62 @@ class Server:
         own = Telemetry()
         store, journal = self._restore(own)
         own.watch(store)
-        ingest = Ingest(store, own, journal)
+        prices = PriceBook(settings.prices.file)
+        sinks = self._open_sinks(own)
+        logs = LogIntake(
+            store,
+            own,
+            journal,
+            settings=settings.access_logs.rules,
+            redacted=settings.access_logs.redaction(),
+            sinks=sinks,
+            book=lambda: prices.book,
+        )
+        ingest = Ingest(store, own, journal, logs)
+        own.watch_prices(lambda: not prices.error)
+        costs = Costs(ingest, prices, journal)
+        costs.observe(time.time_ns())
         grpc_server = GrpcServer(ingest, own, max_message=settings.limits.grpc_message)
         exporter = http_server.Exporter(ingest, own, settings.limits.http_body)
         try:
-            await self._listen(exporter, ingest, own, journal, grpc_server)
-            expiry = loop.create_task(expire_forever(ingest))
+            await self._listen(exporter, ingest, own, journal, costs, grpc_server)
+            tasks = [
+                loop.create_task(expire_forever(ingest, costs)),
+                loop.create_task(price_book.follow(prices, costs.change)),
+            ]
             self._ready = True
             _log.info("serving", extra={"otlp_grpc": [*map(str, settings.listen.otlp_grpc)], **self._http_addresses()})
             await stopped.wait()
             _log.info("stopping")
-            expiry.cancel()
+            for task in tasks:
+                task.cancel()
         finally:
             await self._drain(exporter, ingest, grpc_server)
+        now = time.time_ns()
+        logs.close(now)
+        for sink in sinks:
+            await asyncio.to_thread(sink.close)
         if journal is not None:
+            costs.observe(now)
             journal.close(store)
         _log.info("stopped")
 
     def _http_addresses(self) -> dict[str, str]:
         listen = self._settings.listen
         return {"otlp_http": str(listen.otlp_http), "http": str(listen.http), "telemetry": str(listen.telemetry)}
+
+    def _open_sinks(self, own: Telemetry) -> list[Sink]:
+        """Where kept access logs go."""
+        settings = self._settings.access_logs
+        sinks: list[Sink] = [StdoutSink(own.sink_records)] if settings.stdout else []
+        path = settings.file.path
+        if path is not None:
+            try:
+                sinks.append(FileSink(path, own.sink_records, size=settings.file.size, keep=settings.file.keep))
+            except OSError as error:
+                message = f"cannot write access logs to {path}: {error.strerror or error}"
+                raise ListenError(message) from None
+        return sinks
 
     def _restore(self, own: Telemetry) -> tuple[Store, Journal | None]:
         """The store, as an earlier run left it where there is a data directory."""
@@ -93,13 +135,14 @@ class Server:
         ingest: Ingest,
         own: Telemetry,
         journal: Journal | None,
+        costs: Costs,
         grpc_server: GrpcServer,
     ) -> None:
         listen = self._settings.listen
         for address in listen.otlp_grpc:
             await grpc_server.listen(address)
         await self._open(http_server.build_app(exporter), listen.otlp_http)
-        await self._open(exposition_server.build_app(ingest, own, journal), listen.http)
+        await self._open(exposition_server.build_app(ingest, own, journal, costs), listen.http)
         await self._open(telemetry.build_app(own.registry, lambda: self._ready), listen.telemetry)
 
     async def _open(self, app: web.Application, address: Address) -> None:

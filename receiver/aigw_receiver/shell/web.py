@@ -4,6 +4,7 @@ The JSON API that the same listener offers is in `api.py`.
 """
 
 import asyncio
+import itertools
 import time
 import zlib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from aiohttp import web
 from aigw_receiver.core import exposition, negotiate, scrapers
 from aigw_receiver.core.scrapers import Scraper
 from aigw_receiver.shell import api
+from aigw_receiver.shell.costs import Costs
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.journal import Journal
 from aigw_receiver.shell.metrics import Telemetry
@@ -53,8 +55,9 @@ def _is_closed(protocol: Any) -> bool:
 class _Exposition:
     """Answers scrapes."""
 
-    def __init__(self, ingest: Ingest, telemetry: Telemetry, journal: Journal | None) -> None:
+    def __init__(self, ingest: Ingest, telemetry: Telemetry, journal: Journal | None, costs: Costs) -> None:
         self._ingest = ingest
+        self._costs = costs
         self._telemetry = telemetry
         self._journal = journal
         self._connections = _Connections()
@@ -71,7 +74,9 @@ class _Exposition:
         if compress:
             response.headers["Content-Encoding"] = "gzip"
         await response.prepare(request)
-        pieces = self._pieces(exposition.render(self._ingest.store, text_format, mark))
+        logs = self._ingest.logs.render(text_format, mark)
+        more = itertools.chain(logs, self._costs.render(text_format, to_scraper=mark is not None))
+        pieces = self._pieces(exposition.render(self._ingest.store, text_format, mark, more))
         for piece in _gzip(pieces) if compress else pieces:
             await response.write(piece)
             await asyncio.sleep(0)  # a scrape of many series must not keep exports waiting
@@ -86,6 +91,9 @@ class _Exposition:
         name = scrapers.scraper_name(request.headers, request.query, request.remote or "")
         with self._ingest.lock:
             store = self._ingest.store
+            self._costs.observe(now)
+            self._ingest.logs.settle(now)
+            self._ingest.logs.publish(now)
             if name is None:
                 return None, None, store.census.newest
             for connection in self._connections.take_closed():
@@ -93,6 +101,7 @@ class _Exposition:
             scraper = store.scrapers.begin(name, self._connections.number(request), now)
             if store.scrapers.open(now) and self._journal is not None:
                 self._journal.append_opening(store.scrapers.opened, now)
+            self._costs.open(now)
             return scraper, store.scrapers.opened, store.census.newest
 
     def _complete(self, scraper: Scraper, mark: int, newest: int, now: int) -> None:
@@ -119,9 +128,9 @@ def _gzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield compressor.flush()
 
 
-def build_app(ingest: Ingest, telemetry: Telemetry, journal: Journal | None) -> web.Application:
+def build_app(ingest: Ingest, telemetry: Telemetry, journal: Journal | None, costs: Costs) -> web.Application:
     """The application of the listener for the gateways' series and the API."""
     app = web.Application()
-    app.router.add_get("/metrics", _Exposition(ingest, telemetry, journal).metrics, allow_head=False)
+    app.router.add_get("/metrics", _Exposition(ingest, telemetry, journal, costs).metrics, allow_head=False)
     api.add_routes(app, ingest)
     return app

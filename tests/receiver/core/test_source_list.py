@@ -48,6 +48,25 @@ def test_order() -> None:
     assert sorted(names) == keys
 
 
+def test_access_logs() -> None:
+    """A pod that sends logs is not said to, or its logs make another pod of it."""
+    both, logs_only = Identity("default", "gateway", "pod-1"), Identity("default", "gateway", "pod-0")
+    logs = {both: NOW + SECOND // 2, logs_only: NOW}
+    listed = list_sources([_source("default", "gateway", "pod-1")], Expiry(), NOW, logs)["sources"]
+    assert [
+        ("pod-0", False, 0, {"logs": {"last": NOW / SECOND}}),
+        (
+            "pod-1",
+            False,
+            0,
+            {
+                "metrics": {"last": NOW / SECOND, "interval": 60.0},
+                "logs": {"last": NOW / SECOND + 0.5},
+            },
+        ),
+    ] == [(one["gateway_pod"], one["ended"], one["streams"], one["signals"]) for one in listed]
+
+
 @pytest.mark.parametrize(("arrivals", "interval"), [((), 30.0), ((5,), 5.0)])
 def test_interval_until_it_is_learned(arrivals: tuple[int, ...], interval: float) -> None:
     """A pod that has sent once is said to send at some other interval than the configured one."""

@@ -11,8 +11,10 @@ from aiohttp.test_utils import TestServer
 import otlp_messages as otlp
 from aigw_receiver.core.store import Store
 from aigw_receiver.shell import web
+from aigw_receiver.shell.costs import Costs
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.metrics import Telemetry
+from aigw_receiver.shell.price_book import PriceBook
 from otlp_messages import SECOND
 
 
@@ -20,7 +22,8 @@ def _request(store: Store, method: str, path: str) -> tuple[int, dict[str, str],
     """Status, headers and JSON body of one request to the listener of a store."""
 
     async def run() -> tuple[int, dict[str, str], Any]:
-        app = web.build_app(Ingest(store, Telemetry(), None), Telemetry(), None)
+        ingest = Ingest(store, Telemetry(), None)
+        app = web.build_app(ingest, Telemetry(), None, Costs(ingest, PriceBook(), None))
         async with (
             TestServer(app) as server,
             aiohttp.ClientSession() as session,

@@ -14,8 +14,10 @@ from aiohttp.test_utils import TestServer
 import otlp_messages as otlp
 from aigw_receiver.core.store import Store
 from aigw_receiver.shell import web
+from aigw_receiver.shell.costs import Costs
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.metrics import Telemetry
+from aigw_receiver.shell.price_book import PriceBook
 from otlp_messages import INTERVAL, NOW
 
 _Result = TypeVar("_Result")
@@ -62,7 +64,8 @@ def _serve(test: Callable[[_Listener], Awaitable[_Result]]) -> _Result:
 
     async def run() -> _Result:
         store = Store(time.time_ns())
-        app = web.build_app(Ingest(store, Telemetry(), None), Telemetry(), None)
+        ingest = Ingest(store, Telemetry(), None)
+        app = web.build_app(ingest, Telemetry(), None, Costs(ingest, PriceBook(), None))
         async with TestServer(app) as server:
             return await test(_Listener(str(server.make_url("/metrics")), store))
 
