@@ -6,7 +6,8 @@ from typing import Any
 from aigw_operator.core import model
 from aigw_operator.core.actions import Apply, Create, Delete, Event, Failures, Patch, Plan
 from aigw_operator.core.manifests import Templates
-from aigw_operator.core.model import Installation, Moment, NamespacedName, ObjectKey, Snapshot
+from aigw_operator.core.model import Installation, Moment, NamespacedName, ObjectKey
+from aigw_operator.core.snapshot import Snapshot
 
 CONFIG_VERSION = "aigateway.envoyproxy.io/v1beta1"
 OURS = {"app.kubernetes.io/managed-by": "aigw-telemetry"}

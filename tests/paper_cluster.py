@@ -31,11 +31,11 @@ from aigw_operator.core.model import (
     ObjectKey,
     Pod,
     Raw,
-    Snapshot,
     Sources,
 )
 from aigw_operator.core.policy_plan import plan_policy
 from aigw_operator.core.rendering import NEWEST
+from aigw_operator.core.snapshot import Snapshot
 
 _KINDS: Mapping[str, Kind] = {
     kind.kind: kind

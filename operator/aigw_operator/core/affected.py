@@ -19,8 +19,8 @@ from aigw_operator.core.model import (
     Gateway,
     NamespacedName,
     ObjectKey,
-    Snapshot,
 )
+from aigw_operator.core.snapshot import Snapshot
 
 Keys = frozenset[ObjectKey]
 

@@ -7,7 +7,8 @@ takes no part unless it is alone: then what it once asked for is held.
 import dataclasses
 
 from aigw_operator.core import selectors
-from aigw_operator.core.model import Gateway, NamespacedName, Policy, Snapshot
+from aigw_operator.core.model import Gateway, NamespacedName, Policy
+from aigw_operator.core.snapshot import Snapshot
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

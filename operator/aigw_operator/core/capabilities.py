@@ -49,12 +49,8 @@ def _definition(kind: Kind) -> str:
     return f"{kind.plural}.{kind.group}"
 
 
-_NEEDED: Final = frozenset(map(_definition, _VERSIONS))
-
-
-def needs_definition(name: str) -> bool:
-    """Whether `read_capabilities` looks at the CustomResourceDefinition of this name."""
-    return name in _NEEDED
+DEFINITIONS: Final = tuple(map(_definition, _VERSIONS))
+"""The names of the CustomResourceDefinitions that `read_capabilities` looks at."""
 
 
 # apiextensions.k8s.io/v1 CustomResourceDefinition: metadata.name,
@@ -84,7 +80,7 @@ def _name(definition: Raw) -> str:
 
 
 def _usable(definition: Raw) -> bool:
-    if not needs_definition(_name(definition)) or _map(definition, "metadata").get("deletionTimestamp"):
+    if _name(definition) not in DEFINITIONS or _map(definition, "metadata").get("deletionTimestamp"):
         return False
     established = [
         condition.get("status")

@@ -11,8 +11,9 @@ from typing import Final
 from aigw_operator.core import env, gateway_config, moments, rollout
 from aigw_operator.core.actions import Step
 from aigw_operator.core.effective import Effective
-from aigw_operator.core.model import Condition, Gateway, Pod, Raw, Snapshot, Source
+from aigw_operator.core.model import Condition, Gateway, Pod, Raw, Source
 from aigw_operator.core.note import Note
+from aigw_operator.core.snapshot import Snapshot
 
 ACCEPTED: Final = "Accepted"
 INJECTED: Final = "Injected"

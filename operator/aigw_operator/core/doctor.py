@@ -21,8 +21,8 @@ from aigw_operator.core.model import (
     ObjectKey,
     Policy,
     Raw,
-    Snapshot,
 )
+from aigw_operator.core.snapshot import Snapshot
 
 # Reasons with which a condition is not True and telemetry still flows as far as it can be seen from here.
 _CARRYING: Final = frozenset({"Disabled", "Unsupported", "KeyConflict", "ExternalEndpoint"})

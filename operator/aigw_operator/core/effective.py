@@ -8,15 +8,9 @@ import enum
 import re
 
 from aigw_operator.core import attachment, env, manifests, receiver_config, selectors, sharding
-from aigw_operator.core.model import (
-    Gateway,
-    Installation,
-    NamespacedName,
-    Policy,
-    Receiver,
-    Snapshot,
-)
+from aigw_operator.core.model import Gateway, Installation, NamespacedName, Policy, Receiver
 from aigw_operator.core.note import Note
+from aigw_operator.core.snapshot import Snapshot
 
 
 class Verdict(enum.Enum):

@@ -9,24 +9,12 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from aigw_operator.core import actions, consensus, costs, env, moments, record, rollout
+from aigw_operator.core import actions, consensus, costs, env, moments, parse, record, rollout
 from aigw_operator.core.actions import Create, Step
 from aigw_operator.core.effective import Effective, Verdict
-from aigw_operator.core.model import (
-    GATEWAY,
-    GATEWAY_CONFIG,
-    Document,
-    Gateway,
-    Moment,
-    NamespacedName,
-    ObjectKey,
-    Raw,
-    Snapshot,
-)
+from aigw_operator.core.model import GATEWAY, GATEWAY_CONFIG, Document, Gateway, Moment, NamespacedName, ObjectKey, Raw
 from aigw_operator.core.note import Note
-
-# Where AI Gateway looks up the GatewayConfig of a Gateway: internal/internalapi of its source, all versions.
-ANNOTATION: Final = "aigateway.envoyproxy.io/gateway-config"
+from aigw_operator.core.snapshot import Snapshot
 
 # spec:
 #   extProc: {kubernetes: {env: [{name, value | valueFrom}], image, resources, …}}
@@ -95,7 +83,10 @@ def _apply(snapshot: Snapshot, gateway: Gateway, effective: Effective, now: Mome
     if live is None:
         if own_name(gateway).name == gateway.config:
             return Step((_create(snapshot, gateway),))
-        message = f"its annotation {ANNOTATION} names {gateway.config}, which does not exist; create it, or remove it"
+        message = (
+            f"its annotation {parse.CONFIG_ANNOTATION} names {gateway.config}, which does not exist; "
+            "create it, or remove it"
+        )
         return Step(problem=Note("GatewayConfigNotFound", message))
     return _fill(snapshot, live, effective, now)
 
@@ -109,7 +100,7 @@ def _introduce(snapshot: Snapshot, gateway: Gateway) -> Step:
     if not record.is_ours(live.meta):
         message = f"GatewayConfig {name.name} exists, is not ours, and nothing refers to it; rename or annotate it"
         return Step(problem=Note("NameTaken", message))
-    desired = record.annotate(gateway.raw, {ANNOTATION: name.name})
+    desired = record.annotate(gateway.raw, {parse.CONFIG_ANNOTATION: name.name})
     noted = record.write(desired, {**record.read(gateway.meta), "config": name.name})
     key = ObjectKey(GATEWAY, gateway.meta.name)
     return Step(actions.change(key, gateway, noted, why=f"refer to GatewayConfig {name.name}"))
@@ -188,7 +179,7 @@ def _unreference(gateway: Gateway, *, keep: bool) -> tuple[actions.Patch, ...]:
     if "config" not in noted:
         return ()
     del noted["config"]
-    bare = gateway.raw if keep else record.annotate(gateway.raw, {ANNOTATION: None})
+    bare = gateway.raw if keep else record.annotate(gateway.raw, {parse.CONFIG_ANNOTATION: None})
     key = ObjectKey(GATEWAY, gateway.meta.name)
     return actions.change(key, gateway, record.write(bare, noted), why="undo the reference to our GatewayConfig")
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from aigw_operator.core import actions, effective, gateway_config, record, rollout, sweep, wiring
 from aigw_operator.core.actions import Plan, Step
 from aigw_operator.core.effective import Effective, Verdict
-from aigw_operator.core.model import Gateway, Installation, Moment, NamespacedName, Snapshot
+from aigw_operator.core.model import Gateway, Installation, Moment, NamespacedName
+from aigw_operator.core.snapshot import Snapshot
 
 
 def plan_gateway(snapshot: Snapshot, name: NamespacedName, installation: Installation, now: Moment) -> Plan:

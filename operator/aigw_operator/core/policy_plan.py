@@ -11,17 +11,8 @@ from aigw_operator.core import (
     wiring,
 )
 from aigw_operator.core.actions import Failures, Patch, Plan
-from aigw_operator.core.model import (
-    GATEWAY,
-    POLICY,
-    Condition,
-    Installation,
-    Moment,
-    NamespacedName,
-    ObjectKey,
-    Policy,
-    Snapshot,
-)
+from aigw_operator.core.model import GATEWAY, POLICY, Condition, Installation, Moment, NamespacedName, ObjectKey, Policy
+from aigw_operator.core.snapshot import Snapshot
 
 
 def plan_policy(

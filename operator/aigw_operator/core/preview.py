@@ -4,7 +4,8 @@ import dataclasses
 from typing import Any, Final
 
 from aigw_operator.core import attachment, simulate
-from aigw_operator.core.model import Installation, Moment, Policy, Snapshot
+from aigw_operator.core.model import Installation, Moment, Policy
+from aigw_operator.core.snapshot import Snapshot
 
 # An object takes some kilobytes, and an API server takes no object of more than 1.5 MiB.
 _MOST: Final = 128

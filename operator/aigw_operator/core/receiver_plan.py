@@ -18,8 +18,8 @@ from aigw_operator.core.model import (
     ObjectKey,
     Raw,
     Receiver,
-    Snapshot,
 )
+from aigw_operator.core.snapshot import Snapshot
 
 ACCEPTED = "Accepted"
 AVAILABLE = "Available"

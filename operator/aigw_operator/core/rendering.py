@@ -41,8 +41,8 @@ from aigw_operator.core.model import (
     ObjectKey,
     Policy,
     Raw,
-    Snapshot,
 )
+from aigw_operator.core.snapshot import Snapshot
 
 NEWEST: Final = Capabilities(
     gateway_config="v1beta1",

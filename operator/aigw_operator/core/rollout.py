@@ -8,7 +8,8 @@ from typing import Final
 
 from aigw_operator.core import actions, env, moments, record
 from aigw_operator.core.actions import Step
-from aigw_operator.core.model import DEPLOYMENT, Deployment, Gateway, Moment, ObjectKey, Pod, Raw, Snapshot
+from aigw_operator.core.model import DEPLOYMENT, Deployment, Gateway, Moment, ObjectKey, Pod, Raw
+from aigw_operator.core.snapshot import Snapshot
 
 # Set by AI Gateway ≥ v1.1 on the pod template: a hash of all that it injects.
 _ROLLS_BY_ITSELF: Final = "aigateway.envoyproxy.io/extproc-config-hash"

@@ -6,7 +6,8 @@ Gateways that share a GatewayConfig or an EnvoyProxy have one endpoint between t
 import hashlib
 
 from aigw_operator.core import record
-from aigw_operator.core.model import Gateway, NamespacedName, Snapshot
+from aigw_operator.core.model import Gateway, NamespacedName
+from aigw_operator.core.snapshot import Snapshot
 
 
 def shard_of(group: NamespacedName, receiver: NamespacedName, shards: int) -> int:

@@ -21,8 +21,8 @@ from aigw_operator.core.model import (
     NamespacedName,
     ObjectKey,
     Raw,
-    Snapshot,
 )
+from aigw_operator.core.snapshot import Snapshot
 
 # A wiring takes at most eight writes and four waits; anything beyond that would be a plan that never ends.
 _ROUNDS: Final = 64

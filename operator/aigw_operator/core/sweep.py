@@ -20,8 +20,8 @@ from aigw_operator.core.model import (
     Moment,
     NamespacedName,
     ObjectKey,
-    Snapshot,
 )
+from aigw_operator.core.snapshot import Snapshot
 
 
 def plan(snapshot: Snapshot, namespace: str, decide: Callable[[Gateway], Effective], now: Moment) -> Step:

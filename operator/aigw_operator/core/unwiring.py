@@ -9,17 +9,9 @@ from typing import Any, Final
 
 from aigw_operator.core import access_log, actions, envoy_proxy, patch, record
 from aigw_operator.core.actions import Step
-from aigw_operator.core.model import (
-    ENVOY_PROXY,
-    GATEWAY,
-    Document,
-    Gateway,
-    NamespacedName,
-    ObjectKey,
-    Raw,
-    Snapshot,
-)
+from aigw_operator.core.model import ENVOY_PROXY, GATEWAY, Document, Gateway, NamespacedName, ObjectKey, Raw
 from aigw_operator.core.note import Note
+from aigw_operator.core.snapshot import Snapshot
 
 # What Envoy Gateway's CRD fills in by itself, which tells nothing about a user's will.
 _DEFAULT_LOGGING: Final = {"level": {"default": "warn"}}

@@ -24,9 +24,9 @@ from aigw_operator.core.model import (
     NamespacedName,
     ObjectKey,
     Raw,
-    Snapshot,
 )
 from aigw_operator.core.note import Note
+from aigw_operator.core.snapshot import Snapshot
 
 # How long an object of ours exists before anything refers to it, and after nothing does any more (seconds). Informers
 # lag by milliseconds; Envoy Gateway collects changes for less than a second.

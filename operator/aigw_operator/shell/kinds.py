@@ -40,15 +40,6 @@ CHILDREN: Final = frozenset(model.CHILDREN.values())
 LISTED: Final = tuple(Scope(kind, OURS) for kind in model.CHILDREN.values() if kind != model.STATEFUL_SET)
 """Only listed at each resync: nobody else writes into them, so a watch would say nothing that we do not know."""
 
-DEFINITIONS: Final = (
-    "gateways.gateway.networking.k8s.io",
-    "gatewayconfigs.aigateway.envoyproxy.io",
-    "envoyproxies.gateway.envoyproxy.io",
-    "backends.gateway.envoyproxy.io",
-    "servicemonitors.monitoring.coreos.com",
-)
-"""The CustomResourceDefinitions that the capabilities are read from."""
-
 
 def api_version(kind: Kind, capabilities: Capabilities) -> str:
     """The apiVersion by which a kind is read and written here, "" where the cluster does not serve it."""

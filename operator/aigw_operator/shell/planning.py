@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from aigw_operator.core.actions import Failures, Plan
 from aigw_operator.core.manifests import Templates
-from aigw_operator.core.model import Installation, Moment, NamespacedName, ObjectKey, Snapshot
+from aigw_operator.core.model import Installation, Moment, NamespacedName, ObjectKey
+from aigw_operator.core.snapshot import Snapshot
 
 
 class Planner(Protocol):

@@ -14,7 +14,8 @@ import yaml
 from aigw_operator.core import model, moments
 from aigw_operator.core.actions import Plan
 from aigw_operator.core.manifests import Templates
-from aigw_operator.core.model import Installation, Moment, ObjectKey, Snapshot
+from aigw_operator.core.model import Installation, Moment, ObjectKey
+from aigw_operator.core.snapshot import Snapshot
 from aigw_operator.shell import errors, events
 from aigw_operator.shell.executor import Executor
 from aigw_operator.shell.kube import Cluster

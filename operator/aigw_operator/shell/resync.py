@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from aigw_operator.core import model
+from aigw_operator.core import capabilities, model
 from aigw_operator.shell import errors, kinds, workqueue
 from aigw_operator.shell.kinds import Scope
 from aigw_operator.shell.kube import Cluster
@@ -60,7 +60,7 @@ class Resync:
 
     async def sync(self) -> None:
         """List every kind once. Raises `errors.KubeError`; what was listed until then stays."""
-        for name in kinds.DEFINITIONS:
+        for name in capabilities.DEFINITIONS:
             listing = await self._cluster.list(
                 model.DEFINITION, "apiextensions.k8s.io/v1", fields=f"metadata.name={name}"
             )

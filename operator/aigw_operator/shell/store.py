@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from aigw_operator.core import capabilities, model, parse, parse_ours
-from aigw_operator.core.model import Capabilities, Kind, NamespacedName, ObjectKey, Raw, Snapshot, Sources
+from aigw_operator.core.model import Capabilities, Kind, NamespacedName, ObjectKey, Raw, Sources
+from aigw_operator.core.snapshot import Snapshot
 from aigw_operator.shell import kinds
 
 Parsed = TypeVar("Parsed")
@@ -172,7 +173,7 @@ class Store:
 
     def define(self, name: str, raw: Raw | None) -> bool:
         """Put in a CustomResourceDefinition, or None where there is none; whether the capabilities changed."""
-        if name not in kinds.DEFINITIONS:
+        if name not in capabilities.DEFINITIONS:
             return False
         known = self._definitions.get(name)
         if raw is None:

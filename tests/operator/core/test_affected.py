@@ -29,8 +29,8 @@ from aigw_operator.core.model import (
     NamespacedName,
     ObjectKey,
     Pod,
-    Snapshot,
 )
+from aigw_operator.core.snapshot import Snapshot
 
 ENVOY = NamespacedName("envoy-gateway-system", "envoy-a")
 

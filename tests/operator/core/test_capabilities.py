@@ -148,4 +148,4 @@ def test_odd_input(definition: Any) -> None:
 )
 def test_needs_definition(name: str, needed: bool) -> None:
     """A change of a definition that decides something wakes nobody, or that of any other one does."""
-    assert needed == capabilities.needs_definition(name)
+    assert needed == (name in capabilities.DEFINITIONS)

@@ -20,10 +20,10 @@ from aigw_operator.core.model import (
     NamespacedName,
     ObjectKey,
     Pod,
-    Snapshot,
     Source,
     Sources,
 )
+from aigw_operator.core.snapshot import Snapshot
 
 GW = NamespacedName("default", "gw")
 RECEIVED_BY = NamespacedName("aigw-telemetry", "default")

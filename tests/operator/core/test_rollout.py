@@ -9,16 +9,8 @@ import pytest
 import paper_cluster as paper
 from aigw_operator.core import expansion, parse, record, rollout
 from aigw_operator.core.actions import Patch, Step
-from aigw_operator.core.model import (
-    DEPLOYMENT,
-    Deployment,
-    Meta,
-    Moment,
-    NamespacedName,
-    ObjectKey,
-    Pod,
-    Snapshot,
-)
+from aigw_operator.core.model import DEPLOYMENT, Deployment, Meta, Moment, NamespacedName, ObjectKey, Pod
+from aigw_operator.core.snapshot import Snapshot
 
 GW = NamespacedName("default", "gw")
 ENVOY = NamespacedName("envoy-gateway-system", "envoy")

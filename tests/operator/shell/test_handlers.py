@@ -6,7 +6,8 @@ import kopf
 import pytest
 
 from aigw_operator.core import model
-from aigw_operator.core.model import Kind, NamespacedName, ObjectKey, Snapshot
+from aigw_operator.core.model import Kind, NamespacedName, ObjectKey
+from aigw_operator.core.snapshot import Snapshot
 from aigw_operator.shell import handlers, kinds
 from aigw_operator.shell.handlers import Intake
 from aigw_operator.shell.store import Changed, Store

@@ -8,7 +8,8 @@ import pytest
 
 from aigw_operator.core import model
 from aigw_operator.core.actions import Action, Create, Delete, Event, Failures, Patch, Plan
-from aigw_operator.core.model import Installation, Kind, Moment, NamespacedName, ObjectKey, Raw, Snapshot
+from aigw_operator.core.model import Installation, Kind, Moment, NamespacedName, ObjectKey, Raw
+from aigw_operator.core.snapshot import Snapshot
 from aigw_operator.shell import errors
 from aigw_operator.shell.kube import Listing
 from aigw_operator.shell.reconciler import Reconciler

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from aigw_operator.core import model
+from aigw_operator.core import capabilities, model
 from aigw_operator.core.model import Kind, NamespacedName
-from aigw_operator.shell import errors, kinds, workqueue
+from aigw_operator.shell import errors, workqueue
 from aigw_operator.shell.kube import Listing
 from aigw_operator.shell.resync import Resync
 from aigw_operator.shell.store import Store
@@ -83,7 +83,8 @@ def test_what_is_listed() -> None:
     setup.sync()
 
     definitions = [
-        ("apiextensions.k8s.io/v1/customresourcedefinitions", "", f"metadata.name={name}") for name in kinds.DEFINITIONS
+        ("apiextensions.k8s.io/v1/customresourcedefinitions", "", f"metadata.name={name}")
+        for name in capabilities.DEFINITIONS
     ]
     envoy, ours = "app.kubernetes.io/managed-by=envoy-gateway", "app.kubernetes.io/managed-by=aigw-telemetry"
     watched = [
