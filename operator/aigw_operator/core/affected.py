@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from aigw_operator.core import gateway_config, record, unwiring
+from aigw_operator.core import record
 from aigw_operator.core.model import (
     BACKEND,
     CHILDREN,
@@ -116,8 +116,7 @@ def _document(snapshot: Snapshot, key: ObjectKey) -> Keys:
         found += snapshot.gateways_by_config.get(key.name, ())
         return _of(snapshot, found) | {_sweep(namespace)}
     found += snapshot.gateways_by_parameters.get(key.name, ())
-    classes = {item.name for item in snapshot.classes.values() if item.parameters and item.parameters.name == key.name}
-    if classes:
+    if classes := snapshot.classes_of(key.name):
         found += [gateway for gateway in snapshot.gateways.values() if gateway.class_name in classes]
     return _of(snapshot, found) | {_sweep(namespace)}
 
@@ -126,8 +125,7 @@ def _would_refer(snapshot: Snapshot, key: ObjectKey) -> list[Gateway]:
     """The Gateway for which we would make an object of this name."""
     namespace, name = key.name
     maker = snapshot.gateways.get(NamespacedName(namespace, name.removesuffix(f"-{record.OWNER}")))
-    own_name = gateway_config.own_name if key.kind == GATEWAY_CONFIG else unwiring.own_name
-    return [maker] if maker is not None and own_name(maker) == key.name else []
+    return [maker] if maker is not None and record.own_name(maker.meta.name) == key.name else []
 
 
 def _receiver(snapshot: Snapshot, name: NamespacedName) -> Keys:

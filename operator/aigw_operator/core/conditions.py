@@ -5,13 +5,13 @@ while nothing happens, since each change of it is a write.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from aigw_operator.core import env, gateway_config, moments, rollout
+from aigw_operator.core import env, gateway_config, moments, rollout, wiring
 from aigw_operator.core.actions import Step
 from aigw_operator.core.effective import Effective
-from aigw_operator.core.model import Condition, Gateway, Pod, Raw, Source
+from aigw_operator.core.model import Condition, Gateway, Moment, Pod, Raw, Source
 from aigw_operator.core.note import Note
 from aigw_operator.core.snapshot import Snapshot
 
@@ -41,6 +41,25 @@ class Progress:
     failure: str = ""
     before: Mapping[str, Raw] = dataclasses.field(default_factory=dict)
     """the conditions that stand in the policy's status, by type"""
+
+
+def look(
+    snapshot: Snapshot,
+    gateway: Gateway,
+    decide: Callable[[Gateway], Effective],
+    now: Moment,
+    *,
+    failure: str = "",
+    before: Mapping[str, Raw] | None = None,
+) -> Progress:
+    """How far a Gateway is, by the plans that would carry it on."""
+    return Progress(
+        decide(gateway),
+        gateway_config.plan(snapshot, gateway, decide, now),
+        wiring.plan(snapshot, gateway, decide, now),
+        failure,
+        before or {},
+    )
 
 
 def _condition(kind: str, status: str, note: Note) -> Condition:
@@ -103,8 +122,8 @@ def _injected(snapshot: Snapshot, gateway: Gateway, progress: Progress) -> Condi
     return _carried(with_sidecar, gateway_config.env_of(config), notes)
 
 
-def _carried(pods: Sequence[Pod], config_env: tuple[object, ...], notes: tuple[Note, ...]) -> Condition:
-    found = [env.check_pod(pod.env or (), config_env) for pod in pods]  # type: ignore[arg-type]
+def _carried(pods: Sequence[Pod], config_env: tuple[Raw, ...], notes: tuple[Note, ...]) -> Condition:
+    found = [env.check_pod(pod.env or (), config_env) for pod in pods]
     lacking = [note for note in found if note is not None]
     count = f"{len(pods) - len(lacking)} of {len(pods)} live pods carry this environment"
     if not lacking:

@@ -36,3 +36,12 @@ def agree(
         sorted(name for name, other in others if other.verdict is Verdict.REMOVE or wanted(other) != wanted(own))
     )
     return Consensus(Verdict.REMOVE if against else Verdict.APPLY, against)
+
+
+def explain(shared: str, against: tuple[NamespacedName, ...], *, own: str) -> str:
+    """Why a shared object is not written, and what to do; `own` is what each Gateway could be given instead."""
+    names = ", ".join(name.name for name in against)
+    return (
+        f"{shared} also serves {names}, for which no policy, or another one, speaks; "
+        f"let one policy select them all, or give this Gateway {own} of its own"
+    )

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterator
 from typing import Final
 
-from aigw_operator.core import attachment, conditions, effective, gateway_config, gateway_plan, policy_status, wiring
+from aigw_operator.core import attachment, conditions, effective, gateway_plan, policy_status, receiver_plan
 from aigw_operator.core.model import (
     STATEFUL_SET,
     Condition,
@@ -165,7 +165,7 @@ def _receiver(snapshot: Snapshot, decided: effective.Effective) -> Link:
     if live is None:
         message = f"TelemetryReceiver {name} has no StatefulSet; does the operator run, and for namespace"
         return Link("Receiver", State.BROKEN, f"{message} {name.namespace}?")
-    ready = int((live.raw.get("status") or {}).get("readyReplicas") or 0)
+    ready = receiver_plan.ready_shards(live)
     message = f"{ready} of {receiver.shards} shards of TelemetryReceiver {name} are ready"
     if ready < receiver.shards:
         mending = f"see kubectl -n {name.namespace} describe statefulset {name.name}, and its pods"
@@ -189,12 +189,8 @@ def _conditions(
 ) -> Iterator[Link]:
     """The rest of the chain is what the policy's conditions say, seen with our own eyes."""
     decide = gateway_plan.decider(snapshot, installation)
-    progress = conditions.Progress(
-        decided,
-        gateway_config.plan(snapshot, gateway, decide, now),
-        wiring.plan(snapshot, gateway, decide, now),
-        _failure(decided.policy, gateway.meta.name),
-    )
+    failure = _failure(decided.policy, gateway.meta.name)
+    progress = conditions.look(snapshot, gateway, decide, now, failure=failure)
     found = {item.type: item for item in conditions.describe(snapshot, gateway, progress, now.seconds)}
     for kind in (conditions.INJECTED, conditions.WIRED, conditions.PRICED, conditions.RECEIVED):
         if kind in found:

@@ -105,14 +105,13 @@ def _unsupported_class(snapshot: Snapshot, gateway: Gateway, installation: Insta
             f"Gateway ({installation.gateway_controller}) carry AI Gateway's traffic"
         )
         return Effective(Verdict.REMOVE, accepted=False, note=Note("UnsupportedGatewayClass", message))
-    if gateway_class.parameters is not None:
-        proxy = snapshot.proxies.get(gateway_class.parameters.name)
-        if proxy is not None and proxy.spec.get("mergeGateways"):
-            message = (
-                f"EnvoyProxy {proxy.meta.name} of its class merges Gateways, which AI Gateway does not support: "
-                "its pods belong to no Gateway. Give this Gateway a class without mergeGateways"
-            )
-            return Effective(Verdict.REMOVE, accepted=False, note=Note("UnsupportedMergeGateways", message))
+    proxy = snapshot.class_proxy(gateway)
+    if proxy is not None and proxy.spec.get("mergeGateways"):
+        message = (
+            f"EnvoyProxy {proxy.meta.name} of its class merges Gateways, which AI Gateway does not support: "
+            "its pods belong to no Gateway. Give this Gateway a class without mergeGateways"
+        )
+        return Effective(Verdict.REMOVE, accepted=False, note=Note("UnsupportedMergeGateways", message))
     return None
 
 

@@ -27,11 +27,6 @@ _COSTS: Final = ("globalLLMRequestCosts",)
 _PATIENCE: Final = 2 * rollout.GRACE
 
 
-def own_name(gateway: Gateway) -> NamespacedName:
-    """The GatewayConfig that we make for a Gateway that has none."""
-    return NamespacedName(gateway.meta.name.namespace, f"{gateway.meta.name.name}-{record.OWNER}")
-
-
 def live_config(snapshot: Snapshot, gateway: Gateway) -> Document | None:
     """The GatewayConfig that a Gateway refers to, if it is there."""
     return snapshot.configs.get(NamespacedName(gateway.meta.name.namespace, gateway.config)) if gateway.config else None
@@ -68,11 +63,7 @@ def _users(snapshot: Snapshot, gateway: Gateway) -> list[Gateway]:
 
 
 def _shared(gateway: Gateway, against: tuple[NamespacedName, ...]) -> Note:
-    names = ", ".join(name.name for name in against)
-    message = (
-        f"GatewayConfig {gateway.config} also serves {names}, for which no policy, or another one, speaks; "
-        "let one policy select them all, or give this Gateway a GatewayConfig of its own"
-    )
+    message = consensus.explain(f"GatewayConfig {gateway.config}", against, own="a GatewayConfig")
     return Note("SharedGatewayConfig", message)
 
 
@@ -81,7 +72,7 @@ def _apply(snapshot: Snapshot, gateway: Gateway, effective: Effective, now: Mome
         return _introduce(snapshot, gateway)
     live = live_config(snapshot, gateway)
     if live is None:
-        if own_name(gateway).name == gateway.config:
+        if record.own_name(gateway.meta.name).name == gateway.config:
             return Step((_create(snapshot, gateway),))
         message = (
             f"its annotation {parse.CONFIG_ANNOTATION} names {gateway.config}, which does not exist; "
@@ -93,7 +84,7 @@ def _apply(snapshot: Snapshot, gateway: Gateway, effective: Effective, now: Mome
 
 def _introduce(snapshot: Snapshot, gateway: Gateway) -> Step:
     """A Gateway without a GatewayConfig: make one, then refer to it."""
-    name = own_name(gateway)
+    name = record.own_name(gateway.meta.name)
     live = snapshot.configs.get(name)
     if live is None:
         return Step((_create(snapshot, gateway),))
@@ -107,7 +98,7 @@ def _introduce(snapshot: Snapshot, gateway: Gateway) -> Step:
 
 
 def _create(snapshot: Snapshot, gateway: Gateway) -> Create:
-    name = own_name(gateway)
+    name = record.own_name(gateway.meta.name)
     body = {
         "apiVersion": f"{GATEWAY_CONFIG.group}/{snapshot.capabilities.gateway_config}",
         "kind": GATEWAY_CONFIG.kind,

@@ -70,6 +70,11 @@ def receiver_configuration(receiver: Receiver) -> Raw:
     return receiver_config.build(_spec(receiver))
 
 
+def image(receiver: Receiver, installation: Installation) -> str:
+    """The image that a receiver runs; "" where neither it nor the operator's settings name one."""
+    return str(_spec(receiver).get("image") or installation.receiver_image)
+
+
 def build_receiver(
     receiver: Receiver,
     templates: Templates,
@@ -158,7 +163,7 @@ def _context(receiver: Receiver, installation: Installation, capabilities: Capab
         "pod_annotations": {**_SCRAPE, **spec.get("podAnnotations", {}), CONFIG_HASH: config_hash},
         "spec": {**dict.fromkeys(_FIELDS), **spec},
         "shards": receiver.shards,
-        "image": spec.get("image") or installation.receiver_image,
+        "image": image(receiver, installation),
         "extra_ports": spec.get("extraOtlpGrpcPorts", []),
         "configuration": configuration,
         "storage": {"size": None, "storageClassName": None, **spec.get("storage", {})},

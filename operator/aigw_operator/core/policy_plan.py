@@ -3,12 +3,10 @@
 from aigw_operator.core import (
     attachment,
     conditions,
-    gateway_config,
     gateway_plan,
     patch,
     policy_status,
     preview,
-    wiring,
 )
 from aigw_operator.core.actions import Failures, Patch, Plan
 from aigw_operator.core.model import GATEWAY, POLICY, Condition, Installation, Moment, NamespacedName, ObjectKey, Policy
@@ -54,13 +52,8 @@ def _entries(
             )
             entries[name] = (Condition(conditions.ACCEPTED, "False", "Conflicted", message),)
             continue
-        progress = conditions.Progress(
-            decide(gateway),
-            gateway_config.plan(snapshot, gateway, decide, now),
-            wiring.plan(snapshot, gateway, decide, now),
-            failures.get(ObjectKey(GATEWAY, name), ""),
-            before.get(name, {}),
-        )
+        failure = failures.get(ObjectKey(GATEWAY, name), "")
+        progress = conditions.look(snapshot, gateway, decide, now, failure=failure, before=before.get(name))
         entries[name] = conditions.describe(snapshot, gateway, progress, now.seconds)
     return entries
 

@@ -1,13 +1,12 @@
 """The status of a TelemetryPolicy: one ancestor entry a Gateway, sums for kubectl, and the events of what has turned.
 
-Entries of other controllers are kept as they are. A condition keeps its time while its status stays (Gateway API,
-apis/v1/policy_types.go), so that the same state twice is the same status twice.
+Entries of other controllers are kept as they are.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from aigw_operator.core import conditions
+from aigw_operator.core import conditions, transitions
 from aigw_operator.core.actions import Event
 from aigw_operator.core.model import DOMAIN, GATEWAY, POLICY, Condition, Moment, NamespacedName, ObjectKey, Policy, Raw
 
@@ -31,12 +30,12 @@ def build(policy: Policy, overall: Condition, entries: Entries, preview: Sequenc
     before = live_conditions(policy)
     ancestors = [entry for entry in live.get("ancestors") or () if entry.get("controllerName") != CONTROLLER]
     for name, found in sorted(entries.items())[: _MOST - len(ancestors)]:
-        rendered = [render(item, before.get(name, {}), policy.meta.generation, now) for item in found]
+        rendered = [transitions.render(item, before.get(name, {}), policy.meta.generation, now) for item in found]
         ancestors.append({"ancestorRef": _reference(name), "controllerName": CONTROLLER, "conditions": rendered})
     known = {item["type"]: item for item in live.get("conditions") or ()}
     status: dict[str, Any] = {
         "observedGeneration": policy.meta.generation,
-        "conditions": [render(overall, known, policy.meta.generation, now)],
+        "conditions": [transitions.render(overall, known, policy.meta.generation, now)],
         "ancestors": ancestors,
         "gateways": str(len(entries)),
         "injected": _count(entries, conditions.INJECTED),
@@ -62,33 +61,25 @@ def events(policy: Policy, entries: Entries) -> tuple[Event, ...]:
 
     Of very many the rest becomes one event for each condition, with the number of Gateways.
     """
+    key = ObjectKey(POLICY, policy.meta.name)
     before = live_conditions(policy)
     turned = [
         (name, item)
         for name, items in sorted(entries.items())
         for item in items
-        if _is_news(item, before.get(name, {}).get(item.type, {}).get("status"))
+        if transitions.is_news(item, before.get(name, {}).get(item.type, {}).get("status"))
     ]
     found = [
-        _event(policy, item, item.reason, f"Gateway {name.name}: {item.type} is {item.status}: {item.message}")
+        transitions.event(
+            key, policy, item, item.reason, f"Gateway {name.name}: {item.type} is {item.status}: {item.message}"
+        )
         for name, item in turned[:_MOST_EVENTS]
     ]
     rest = [item for _, item in turned[_MOST_EVENTS:]]
     for kind, status in sorted({(item.type, item.status) for item in rest}):
         alike = [item for item in rest if (item.type, item.status) == (kind, status)]
-        found.append(_event(policy, alike[0], kind, f"{len(alike)} more Gateways: {kind} is {status}"))
+        found.append(transitions.event(key, policy, alike[0], kind, f"{len(alike)} more Gateways: {kind} is {status}"))
     return tuple(found)
-
-
-def _is_news(item: Condition, old: str | None) -> bool:
-    """At birth only what is good, or not accepted at all, is worth an event: the rest is on its way."""
-    return old != item.status and (old is not None or item.status == "True" or item.type == conditions.ACCEPTED)
-
-
-def _event(policy: Policy, item: Condition, reason: str, message: str) -> Event:
-    key = ObjectKey(POLICY, policy.meta.name)
-    kind = "Normal" if item.status == "True" else "Warning"
-    return Event(key, policy.raw["apiVersion"], policy.meta.uid, kind, reason, message, item.type)
 
 
 def _reference(name: NamespacedName) -> dict[str, str]:
@@ -98,17 +89,3 @@ def _reference(name: NamespacedName) -> dict[str, str]:
 def _count(entries: Entries, kind: str) -> str:
     true = sum(any(item.type == kind and item.status == "True" for item in found) for found in entries.values())
     return f"{true}/{len(entries)}"
-
-
-def render(item: Condition, before: Mapping[str, Raw], generation: int, now: Moment) -> dict[str, Any]:
-    """A condition as JSON; it keeps the time of the one `before`, by type, while the status is the same."""
-    old = before.get(item.type, {})
-    since = old.get("lastTransitionTime") if old.get("status") == item.status else None
-    return {
-        "type": item.type,
-        "status": item.status,
-        "reason": item.reason,
-        "message": item.message,
-        "observedGeneration": generation,
-        "lastTransitionTime": since or now.text,
-    }

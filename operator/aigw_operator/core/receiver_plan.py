@@ -1,9 +1,9 @@
 """The plan of a TelemetryReceiver: its objects applied and pruned, then its status."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from aigw_operator.core import actions, effective, manifests, patch, policy_status, record
+from aigw_operator.core import actions, conditions, effective, manifests, patch, record, transitions
 from aigw_operator.core.actions import Action, Apply, Event, Failures, Patch, Plan
 from aigw_operator.core.manifests import Templates
 from aigw_operator.core.model import (
@@ -21,8 +21,7 @@ from aigw_operator.core.model import (
 )
 from aigw_operator.core.snapshot import Snapshot
 
-ACCEPTED = "Accepted"
-AVAILABLE = "Available"
+AVAILABLE: Final = "Available"
 
 Load = Callable[[str], Any]
 """Parses YAML, which a template renders."""
@@ -43,7 +42,7 @@ def plan_receiver(
     if receiver is None or receiver.meta.deleting:
         return Plan()
     errors, writes = list(receiver.errors), tuple[Action, ...]()
-    if not installation.receiver_image and not receiver.raw.get("spec", {}).get("image"):
+    if not manifests.image(receiver, installation):
         errors.append("spec.image: expected an image, since the operator was installed without one for receivers")
     if not errors:
         desired = manifests.build_receiver(receiver, templates, installation, snapshot.capabilities, load=load)
@@ -111,14 +110,14 @@ def _status(
 ) -> tuple[tuple[Action, ...], tuple[Event, ...]]:
     live = receiver.raw.get("status") or {}
     before: Mapping[str, Raw] = {item["type"]: item for item in live.get("conditions") or ()}
-    ready = _ready(snapshot, receiver)
+    ready = ready_shards(snapshot.children.get(ObjectKey(STATEFUL_SET, receiver.meta.name)))
     found = (_accepted(errors, failure), _available(receiver, ready))
     status = {
         "observedGeneration": receiver.meta.generation,
         "endpoint": effective.receiver_endpoint(receiver, 0, installation).url,
         "shards": receiver.shards,
         "readyShards": ready,
-        "conditions": [policy_status.render(item, before, receiver.meta.generation, now) for item in found],
+        "conditions": [transitions.render(item, before, receiver.meta.generation, now) for item in found],
     }
     body = patch.merge_patch(live, status)
     if not body:
@@ -129,18 +128,18 @@ def _status(
     return (write,), _events(receiver, found, before)
 
 
-def _ready(snapshot: Snapshot, receiver: Receiver) -> int:
-    live = snapshot.children.get(ObjectKey(STATEFUL_SET, receiver.meta.name))
+def ready_shards(live: Document | None) -> int:
+    """How many pods of a receiver's StatefulSet are ready."""
     status: Raw = (live.raw.get("status") or {}) if live is not None else {}
     return int(status.get("readyReplicas") or 0)
 
 
 def _accepted(errors: tuple[str, ...], failure: str) -> Condition:
     if errors:
-        return Condition(ACCEPTED, "False", "Invalid", "; ".join(errors))
+        return Condition(conditions.ACCEPTED, "False", "Invalid", "; ".join(errors))
     if failure:
-        return Condition(ACCEPTED, "False", "WriteFailed", f"{failure}; it is tried again")
-    return Condition(ACCEPTED, "True", "Accepted", "the spec can be used")
+        return Condition(conditions.ACCEPTED, "False", "WriteFailed", f"{failure}; it is tried again")
+    return Condition(conditions.ACCEPTED, "True", "Accepted", "the spec can be used")
 
 
 def _available(receiver: Receiver, ready: int) -> Condition:
@@ -153,19 +152,10 @@ def _available(receiver: Receiver, ready: int) -> Condition:
 
 
 def _events(receiver: Receiver, found: tuple[Condition, ...], before: Mapping[str, Raw]) -> tuple[Event, ...]:
-    """One event for each condition whose status has turned; not being available at birth is no news."""
+    """One event for each condition whose status has turned."""
     key = ObjectKey(RECEIVER, receiver.meta.name)
     return tuple(
-        Event(
-            key,
-            receiver.raw["apiVersion"],
-            receiver.meta.uid,
-            "Normal" if item.status == "True" else "Warning",
-            item.reason,
-            f"{item.type} is {item.status}: {item.message}",
-            item.type,
-        )
+        transitions.event(key, receiver, item, item.reason, f"{item.type} is {item.status}: {item.message}")
         for item in found
-        if before.get(item.type, {}).get("status") != item.status
-        and (item.type in before or item.status == "True" or item.type == ACCEPTED)
+        if transitions.is_news(item, before.get(item.type, {}).get("status"))
     )

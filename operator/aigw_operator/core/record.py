@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from aigw_operator.core.model import DOMAIN, Meta, Raw
+from aigw_operator.core.model import DOMAIN, Meta, NamespacedName, Raw
 
 APPLIED: Final = f"{DOMAIN}/applied"
 """The annotation that notes what we changed in an object of somebody else, as compact JSON."""
@@ -30,15 +30,20 @@ OWNER: Final = "aigw-telemetry"
 LABELS: Final[Mapping[str, str]] = {MANAGED_BY: OWNER, "app.kubernetes.io/part-of": OWNER}
 
 
+def own_name(maker: NamespacedName) -> NamespacedName:
+    """The name of what we make for a Gateway that has none of its own: its GatewayConfig, and its EnvoyProxy."""
+    return NamespacedName(maker.namespace, f"{maker.name}-{OWNER}")
+
+
 def is_ours(meta: Meta) -> bool:
     """Whether we created this object."""
     return meta.labels.get(MANAGED_BY) == OWNER
 
 
-def read(meta: Meta) -> dict[str, Any]:
+def read(meta: Meta, annotation: str = APPLIED) -> dict[str, Any]:
     """What we noted on an object; {} where there is no note, or one that somebody has spoiled."""
     try:
-        content = json.loads(meta.annotations.get(APPLIED, "{}"))
+        content = json.loads(meta.annotations.get(annotation, "{}"))
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}

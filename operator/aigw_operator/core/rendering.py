@@ -99,7 +99,7 @@ def _receivers(
     problems: list[str] = []
     for name, receiver in sorted(snapshot.receivers.items()):
         errors = list(receiver.errors)
-        if not installation.receiver_image and not (receiver.raw.get("spec") or {}).get("image"):
+        if not manifests.image(receiver, installation):
             errors.append("spec.image: expected an image, since none is given for receivers (--receiver-image)")
         if not errors:
             built = manifests.build_receiver(receiver, templates, installation, snapshot.capabilities, load=load)

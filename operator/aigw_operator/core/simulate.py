@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from aigw_operator.core import gateway_config, gateway_plan, moments, parse, patch, wiring
+from aigw_operator.core import conditions, gateway_plan, moments, parse, patch
 from aigw_operator.core.actions import Action, Apply, Create, Delete, Patch
 from aigw_operator.core.effective import Verdict
 from aigw_operator.core.model import (
@@ -76,10 +76,8 @@ def _remarks(
         gateway = snapshot.gateways[name]
         if decide(gateway).verdict is not Verdict.APPLY:
             continue
-        for step in (
-            gateway_config.plan(snapshot, gateway, decide, now),
-            wiring.plan(snapshot, gateway, decide, now),
-        ):
+        progress = conditions.look(snapshot, gateway, decide, now)
+        for step in (progress.config, progress.access_logs):
             if step.problem is not None and step.problem.reason != "Disabled":
                 problems.append(f"Gateway {name}: {step.problem.message}")
             notes += [f"Gateway {name}: {note.message}" for note in step.notes]

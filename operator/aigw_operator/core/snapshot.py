@@ -75,6 +75,18 @@ class Snapshot:
                 self.__dict__[name] = before.__dict__[name]
         return self
 
+    def class_proxy(self, gateway: Gateway) -> Document | None:
+        """The EnvoyProxy of the Gateway's class, which a Gateway-level one replaces."""
+        gateway_class = self.classes.get(gateway.class_name)
+        parameters = gateway_class.parameters if gateway_class is not None else None
+        return self.proxies.get(parameters.name) if parameters is not None else None
+
+    def classes_of(self, proxy: NamespacedName) -> frozenset[str]:
+        """The classes whose EnvoyProxy has this name."""
+        return frozenset(
+            item.name for item in self.classes.values() if item.parameters and item.parameters.name == proxy
+        )
+
     @functools.cached_property
     def gateways_by_namespace(self) -> Mapping[str, tuple[Gateway, ...]]:
         """The Gateways of each namespace."""

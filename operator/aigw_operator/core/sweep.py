@@ -59,13 +59,16 @@ def _configs(
     candidates = _touched(snapshot.configs, namespace, referred)
     if not candidates:
         return
-    needed = {gateway_config.own_name(gateway) for gateway in gateways if decide(gateway).verdict is not Verdict.REMOVE}
+    needed = {
+        record.own_name(gateway.meta.name) for gateway in gateways if decide(gateway).verdict is not Verdict.REMOVE
+    }
     for live in candidates:
         key = ObjectKey(GATEWAY_CONFIG, live.meta.name)
         if live.meta.name in needed:
             continue
-        if not record.is_ours(live.meta) or gateway_config.without_ours(live.spec, record.read(live.meta)):
-            bare = {**live.raw, "spec": gateway_config.without_ours(live.spec, record.read(live.meta))}
+        users_own = gateway_config.without_ours(live.spec, record.read(live.meta))
+        if users_own or not record.is_ours(live.meta):
+            bare = {**live.raw, "spec": users_own}
             yield Step(actions.change(key, live, record.disown(bare), why="no Gateway refers to it any more"))
         else:
             yield Step((actions.removal(key, live, why="we made it, and no Gateway refers to it any more"),))
@@ -80,7 +83,9 @@ def _proxies(
     if not candidates:
         return
     needed = {
-        unwiring.own_name(gateway) for gateway in gateways if gateway.parameters is None and _wires(decide(gateway))
+        record.own_name(gateway.meta.name)
+        for gateway in gateways
+        if gateway.parameters is None and _wires(decide(gateway))
     }
     for live in candidates:
         if live.meta.name in needed:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aigw_operator.core import access_log, actions, envoy_proxy, patch, record
 from aigw_operator.core.actions import Step
-from aigw_operator.core.model import ENVOY_PROXY, GATEWAY, Document, Gateway, NamespacedName, ObjectKey, Raw
+from aigw_operator.core.model import ENVOY_PROXY, GATEWAY, Document, Gateway, ObjectKey, Raw
 from aigw_operator.core.note import Note
 from aigw_operator.core.snapshot import Snapshot
 
@@ -20,19 +20,12 @@ _DEFAULT_LOGGING: Final = {"level": {"default": "warn"}}
 MERGE_TYPE: Final = "StrategicMerge"
 
 
-def own_name(gateway: Gateway) -> NamespacedName:
-    """The EnvoyProxy that we make for a Gateway that refers to none."""
-    return NamespacedName(gateway.meta.name.namespace, f"{gateway.meta.name.name}-{record.OWNER}")
-
-
 def users_of_proxy(snapshot: Snapshot, gateway: Gateway) -> list[Gateway]:
     """All Gateways that the EnvoyProxy of this one serves, itself included: by their own reference or their class's."""
     parameters = gateway.parameters
     if parameters is None:
         return [gateway]
-    classes = {
-        item.name for item in snapshot.classes.values() if item.parameters and item.parameters.name == parameters.name
-    }
+    classes = snapshot.classes_of(parameters.name)
     users = list(snapshot.gateways_by_parameters.get(parameters.name, ()))
     if classes:
         everyone = snapshot.gateways.values()
@@ -40,18 +33,10 @@ def users_of_proxy(snapshot: Snapshot, gateway: Gateway) -> list[Gateway]:
     return [gateway, *(peer for peer in users if peer.meta.name != gateway.meta.name)]
 
 
-def class_proxy(snapshot: Snapshot, gateway: Gateway) -> Document | None:
-    """The EnvoyProxy of the Gateway's class, which a Gateway-level one replaces."""
-    gateway_class = snapshot.classes.get(gateway.class_name)
-    if gateway_class is None or gateway_class.parameters is None:
-        return None
-    return snapshot.proxies.get(gateway_class.parameters.name)
-
-
 def build(snapshot: Snapshot, gateway: Gateway, settings: Sequence[Raw]) -> Raw | Note:
     """The EnvoyProxy that we make for a Gateway: its class's settings, and these access-log settings."""
-    of_class = class_proxy(snapshot, gateway)
-    name = own_name(gateway)
+    of_class = snapshot.class_proxy(gateway)
+    name = record.own_name(gateway.meta.name)
     return envoy_proxy.build_own(
         name,
         record.LABELS,
@@ -68,7 +53,7 @@ def plan(snapshot: Snapshot, gateway: Gateway) -> Step:
     if gateway.parameters is None:
         return Step()
     live = snapshot.proxies.get(gateway.parameters.name)
-    if gateway.parameters.name == own_name(gateway) and "parametersRef" in record.read(gateway.meta):
+    if gateway.parameters.name == record.own_name(gateway.meta.name) and "parametersRef" in record.read(gateway.meta):
         if live is None or not record.is_ours(live.meta):
             return Step(_unreference(gateway, keep=live is not None))
         return _leave(snapshot, gateway, live)

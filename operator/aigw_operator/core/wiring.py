@@ -68,12 +68,8 @@ def _wanted(effective: Effective) -> object:
 
 
 def _shared(gateway: Gateway, against: tuple[NamespacedName, ...]) -> Note:
-    names = ", ".join(name.name for name in against)
     proxy = gateway.parameters.name if gateway.parameters else ""
-    message = (
-        f"EnvoyProxy {proxy} also serves {names}, for which no policy, or another one, speaks; "
-        "let one policy select them all, or give this Gateway an EnvoyProxy of its own"
-    )
+    message = consensus.explain(f"EnvoyProxy {proxy}", against, own="an EnvoyProxy")
     return Note("SharedEnvoyProxy", message)
 
 
@@ -125,12 +121,12 @@ def _apply(
     target = _target(snapshot, gateway, settings)
     if isinstance(target, Note):
         return _undo(snapshot, gateway, target)
-    rejected = _rejection(gateway)
-    if rejected is not None and rejected.get("wiring") == target.wiring:
+    rejected = record.read(gateway.meta, record.REJECTED)
+    if rejected.get("wiring") == target.wiring:
         message = f"Envoy Gateway did not accept the Gateway with it: {rejected.get('message')}; it was taken back"
         return dataclasses.replace(unwiring.plan(snapshot, gateway), problem=Note("RejectedByGateway", message))
     key = ObjectKey(GATEWAY, gateway.meta.name)
-    if rejected is not None:
+    if record.REJECTED in gateway.meta.annotations:
         cleared = record.annotate(gateway.raw, {record.REJECTED: None})
         return Step(actions.change(key, gateway, cleared, why="what was rejected has changed"))
     refusal = _refusal(gateway)
@@ -179,7 +175,7 @@ class _Target:
 
 
 def _target(snapshot: Snapshot, gateway: Gateway, settings: tuple[Raw, ...]) -> _Target | Note:
-    own = unwiring.own_name(gateway)
+    own = record.own_name(gateway.meta.name)
     if gateway.parameters is not None and gateway.parameters.name != own:
         return _users_proxy(snapshot, gateway, settings)
     return _own_proxy(snapshot, gateway, own, settings)
@@ -256,14 +252,3 @@ def _refusal(gateway: Gateway) -> Condition | None:
         if condition.type == "Accepted" and condition.status == "False":
             return condition
     return None
-
-
-def _rejection(gateway: Gateway) -> dict[str, Any] | None:
-    text = gateway.meta.annotations.get(record.REJECTED)
-    if text is None:
-        return None
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}

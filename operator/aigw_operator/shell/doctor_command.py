@@ -13,6 +13,7 @@ from typing import Final
 from aigw_operator.core import doctor
 from aigw_operator.core.doctor import Link, State
 from aigw_operator.core.model import Moment, NamespacedName, Receiver, Sources
+from aigw_operator.core.receiver_config import HTTP_PORT
 from aigw_operator.settings import Settings
 from aigw_operator.shell import errors, reconciler, sources
 from aigw_operator.shell.kube import Cluster
@@ -20,9 +21,6 @@ from aigw_operator.shell.resync import Resync
 from aigw_operator.shell.store import Store
 from aigw_operator.shell.telemetry import Telemetry
 from aigw_operator.shell.watchdog import Watchdog
-
-# The receiver's HTTP port, as its Services have it.
-_PORT: Final = 8080
 
 _NOTHING: Final = Link(
     "TelemetryPolicy", State.BROKEN, "no TelemetryPolicy selects a Gateway; write one, as in examples/"
@@ -85,16 +83,13 @@ def _lines(links: tuple[Link, ...] | list[Link]) -> str:
 
 async def _ask(cluster: Cluster, receiver: Receiver, clock: Callable[[], Moment]) -> Sources:
     """What all shards of a receiver have heard."""
-    answers = await asyncio.gather(
-        *(_ask_one(cluster, receiver.meta.name, shard, clock) for shard in range(receiver.shards))
-    )
-    entries = tuple(entry for answer in answers for entry in answer.entries)
-    return Sources(entries, "; ".join(answer.error for answer in answers if answer.error))
+    shards = (_ask_one(cluster, receiver.meta.name, shard, clock) for shard in range(receiver.shards))
+    return sources.join(await asyncio.gather(*shards))
 
 
 async def _ask_one(cluster: Cluster, receiver: NamespacedName, shard: int, clock: Callable[[], Moment]) -> Sources:
     service = f"{receiver.name}-{shard}"
-    path = f"/api/v1/namespaces/{receiver.namespace}/services/{service}:{_PORT}/proxy/api/sources"
+    path = f"/api/v1/namespaces/{receiver.namespace}/services/{service}:{HTTP_PORT}/proxy/api/sources"
     try:
         return Sources(sources.parse_sources(await cluster.get_path(path), clock().seconds))
     except (errors.KubeError, ValueError) as error:

@@ -86,7 +86,7 @@ class Operator:
         )
         self._sources = SourcesPoll(
             self.store,
-            cluster_domain=settings.cluster_domain,
+            installation=settings.installation,
             address=settings.receiver_address,
             enqueue=self.queue.add,
         )

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import aiohttp
 
-from aigw_operator.core import model
-from aigw_operator.core.model import NamespacedName, ObjectKey, Receiver, Source, Sources
+from aigw_operator.core import manifests, model
+from aigw_operator.core.model import Installation, NamespacedName, ObjectKey, Receiver, Source, Sources
+from aigw_operator.core.receiver_config import HTTP_PORT
 from aigw_operator.settings import Address
 from aigw_operator.shell import reconciler
 from aigw_operator.shell.reconciler import Enqueue
@@ -21,9 +22,6 @@ PERIOD: Final = 15.0
 """Seconds between two polls: two exports at most are missing in what a status says, at the default interval."""
 
 _TIMEOUT: Final = 5.0
-# The receiver's HTTP port for people and for Prometheus.
-_PORT: Final = 8080
-
 # Shards that are asked at the same time, over all receivers.
 _PARALLEL: Final = 16
 
@@ -56,6 +54,12 @@ def _source(entry: dict[str, Any], shift: float) -> Source:
     )
 
 
+def join(answers: Sequence[Sources]) -> Sources:
+    """What all shards of a receiver have said."""
+    entries = tuple(entry for answer in answers for entry in answer.entries)
+    return Sources(entries, "; ".join(answer.error for answer in answers if answer.error))
+
+
 class SourcesPoll:
     """Polls all receivers, and has the policies looked at that send to them."""
 
@@ -63,13 +67,13 @@ class SourcesPoll:
         self,
         store: Store,
         *,
-        cluster_domain: str,
+        installation: Installation,
         address: Address | None,
         enqueue: Enqueue,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._domain = cluster_domain
+        self._installation = installation
         self._address = address
         self._enqueue = enqueue
         self._clock = clock
@@ -95,17 +99,14 @@ class SourcesPoll:
         reconciler.enqueue_all(self._enqueue, (ObjectKey(model.POLICY, name) for name in policies))
 
     async def _ask(self, session: aiohttp.ClientSession, receiver: Receiver) -> Sources:
-        answers = await asyncio.gather(*(self._ask_one(session, address) for address in self._addresses(receiver)))
-        entries = tuple(entry for answer in answers for entry in answer.entries)
-        return Sources(entries, "; ".join(answer.error for answer in answers if answer.error))
+        return join(await asyncio.gather(*(self._ask_one(session, address) for address in self._addresses(receiver))))
 
     def _addresses(self, receiver: Receiver) -> Iterator[str]:
         if self._address is not None:
             yield str(self._address)
             return
-        namespace, name = receiver.meta.name
         for shard in range(receiver.shards):
-            yield f"{name}-{shard}.{namespace}.svc.{self._domain}:{_PORT}"
+            yield f"{manifests.shard_endpoint(receiver.meta.name, shard, self._installation)}:{HTTP_PORT}"
 
     async def _ask_one(self, session: aiohttp.ClientSession, address: str) -> Sources:
         """What one shard says. The error has no detail that changes from poll to poll: it ends up in a status."""

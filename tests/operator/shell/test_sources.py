@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from aigw_operator.core import model
-from aigw_operator.core.model import NamespacedName, ObjectKey, Source, Sources
+from aigw_operator.core.model import Installation, NamespacedName, ObjectKey, Source, Sources
 from aigw_operator.settings import Address
 from aigw_operator.shell import sources
 from aigw_operator.shell.sources import SourcesPoll
@@ -87,7 +87,7 @@ def _poll(answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> tup
             address = Address(str(server.host), server.port or 0)
             poll = SourcesPoll(
                 store,
-                cluster_domain="cluster.local",
+                installation=Installation(),
                 address=address,
                 enqueue=lambda key, _: keys.append(key),
                 clock=lambda: 2000.0,
@@ -163,7 +163,8 @@ def test_addresses_of_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def run() -> Sources:
         store = _store(shards=2)
-        poll = SourcesPoll(store, cluster_domain="example.org", address=None, enqueue=lambda *_: None)
+        installation = Installation(cluster_domain="example.org")
+        poll = SourcesPoll(store, installation=installation, address=None, enqueue=lambda *_: None)
         async with aiohttp.ClientSession() as session:
             await poll.poll(session)
         return store.snapshot().sources[_RECEIVER]
