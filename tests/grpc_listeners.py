@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import grpc
 
+from aigw_receiver.core.address import Address
 from aigw_receiver.core.http2 import hpack
 from aigw_receiver.core.model import Outcome
 from aigw_receiver.core.store import Store
-from aigw_receiver.settings import Address
 from aigw_receiver.shell.grpc_server import GrpcServer
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.metrics import Telemetry

@@ -19,7 +19,8 @@ hold only what differs. An unknown key or a bad value ends the start with one li
 was expected there, and exit status 2.
 
 A duration is written as `500ms`, `60s`, `5m` or `1h`; a size as `4MiB` or as a number of bytes; an address as
-`HOST:PORT`, with an IPv6 host in brackets.
+`HOST:PORT`, with an IPv6 host in brackets. NAME in a key is a name of your choice, of lower case letters, digits and
+dashes; there may be any number of them.
 """
 
 OVERRIDES = """## Flags and environment variables
@@ -36,6 +37,9 @@ def rows(kind: Any, path: str) -> Iterator[str]:
     """The table rows of one section and the sections in it."""
     for field in dataclasses.fields(kind):
         place = f"{path}.{field.name}" if path else field.name
+        if "each" in field.metadata:
+            yield from rows(field.metadata["each"], f"{place}.NAME")
+            continue
         if "read" not in field.metadata:
             yield from rows(field.default_factory, place)
             continue
@@ -44,7 +48,9 @@ def rows(kind: Any, path: str) -> Iterator[str]:
             default = f"[{', '.join(default)}]"
         if isinstance(default, bool):
             default = str(default).lower()
-        shown = "" if default is None else f"`{default}`"
+        if isinstance(default, dict):
+            default = str(default)
+        shown = "required" if field.metadata["required"] else "" if default is None else f"`{default}`"
         yield f"| `{place}` | {shown} | {field.metadata['text']} |"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aigw_receiver import settings
+from aigw_receiver.core import keys
 
 MODULE = Path(__file__).parents[2] / "operator" / "aigw_operator" / "core" / "receiver_schema.py"
 
@@ -27,8 +28,12 @@ from aigw_operator.core.model import Raw
 SCHEMA: Final[Raw] = json.loads(r"""
 '''
 
+# That of the code, less the name before an object.
+WIDTH = 100
+
 ADDRESS = r"^(\[[0-9a-fA-F:.%]+\]|[^:\[\]]*):\d{1,5}$"
 SIZE = r"^(?=.*[1-9])\d+ ?(|KiB|MiB|GiB)$"
+NAMES = "names of lower case letters, digits and dashes"
 DURATION = r"^(?=.*[1-9])\d+(\.\d+)?(ms|s|m|h)$"
 
 # What each reader of settings.py takes, under the words that it asks for it with. tests/contract holds both together.
@@ -71,6 +76,19 @@ KINDS: dict[str, dict[str, Any]] = {
         "title": "a number above 0 and up to 1, or null",
         "anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}, {"type": "null"}],
     },
+    "pairs": {
+        "title": "a mapping of names to texts",
+        "type": "object",
+        "propertyNames": {"pattern": r"^[\s\S]+$"},
+        "additionalProperties": {"type": "string", "pattern": r"^[\s\S]*$"},
+    },
+    "endpoint": {
+        "title": "http://HOST:PORT or https://HOST:PORT",
+        "type": "string",
+        "pattern": r"^https?://[^/\s]+(/\S*)?$",
+    },
+    "protocol": {"title": "grpc or http", "enum": ["grpc", "http"]},
+    "compression": {"title": "gzip or none", "enum": ["gzip", "none"]},
     "directory": {"title": "the path of a directory", "type": "string", "pattern": r"^[\s\S]+$"},
     "file": {"title": "the path of a file", "type": "string", "pattern": r"^[\s\S]+$"},
     "level": {"title": "debug, info, warning or error", "enum": ["debug", "info", "warning", "error"]},
@@ -81,6 +99,14 @@ def section(kind: Any) -> dict[str, Any]:
     """The schema of one section and the sections in it."""
     properties: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
+        if "each" in field.metadata:
+            properties[field.name] = {
+                "title": "a mapping",
+                "type": ["object", "null"],
+                "propertyNames": {"title": NAMES, "pattern": f"^{keys.NAME}$"},
+                "additionalProperties": section(field.metadata["each"]),
+            }
+            continue
         if "read" not in field.metadata:
             properties[field.name] = section(field.default_factory)
             continue
@@ -89,7 +115,27 @@ def section(kind: Any) -> dict[str, Any]:
         if field.metadata["default"] is not None:
             properties[field.name]["default"] = field.metadata["default"]
     # A section that is left empty in YAML is null, and all of it has its defaults.
-    return {"title": "a mapping", "type": ["object", "null"], "additionalProperties": False, "properties": properties}
+    schema = {"title": "a mapping", "type": ["object", "null"], "additionalProperties": False, "properties": properties}
+    required = [field.name for field in dataclasses.fields(kind) if field.metadata.get("required")]
+    if required:
+        schema |= {"type": "object", "required": required}
+    either = getattr(kind, "EITHER", ())
+    if either:
+        # Only one of these has a value: each but one is null, or not there.
+        schema["anyOf"] = [{"properties": {name: {"type": "null"} for name in either if name != one}} for one in either]
+    return schema
+
+
+def rendered(value: Any, indent: str = "") -> str:
+    """JSON whose objects and lists stand on one line each where they fit into it."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(line) <= WIDTH or not isinstance(value, (dict, list, tuple)):
+        return line
+    if not isinstance(value, dict):
+        items = [f"{indent} {rendered(item, indent + ' ')}" for item in value]
+        return "[\n" + ",\n".join(items) + f"\n{indent}]"
+    items = [f"{indent} {json.dumps(name)}: {rendered(item, indent + ' ')}" for name, item in value.items()]
+    return "{\n" + ",\n".join(items) + f"\n{indent}}}"
 
 
 def module() -> str:
@@ -99,7 +145,7 @@ def module() -> str:
         **section(settings.Settings),
         "$defs": KINDS,
     }
-    return f'{HEAD}{json.dumps(schema, indent=2, ensure_ascii=False)}\n""")\n'
+    return f'{HEAD}{rendered(schema)}\n""")\n'
 
 
 def main() -> int:

@@ -5,17 +5,18 @@ text that it is given and opens nothing but the configuration file.
 """
 
 import dataclasses
-import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from aigw_receiver.core.access_logs import rule_settings
+from aigw_receiver.core import address, keys
 from aigw_receiver.core.access_logs.redaction import Redaction
 from aigw_receiver.core.access_logs.rule_settings import RuleSettings
+from aigw_receiver.core.address import Address
+from aigw_receiver.core.keys import key
 from aigw_receiver.core.limits import Limits
 from aigw_receiver.core.sources import Expiry
 
@@ -31,115 +32,58 @@ class SettingsError(Exception):
     """A setting cannot be used; the message names its path and what was expected there."""
 
 
-def _fail(path: str, expected: str, value: object) -> typing.NoReturn:
-    message = f"{path}: expected {expected}, got {value!r}"
-    raise SettingsError(message)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen. An IPv6 host is written in brackets; an empty host or "*" is all addresses."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def _address(path: str, value: object) -> Address:
-    match = re.fullmatch(r"(?:\[([0-9a-fA-F:.%]+)\]|([^:\[\]]*)):(\d{1,5})", value) if isinstance(value, str) else None
-    if match is None or int(match[3]) > 65535:
-        _fail(path, "HOST:PORT", value)
-    host = match[1] or match[2]
-    return Address("0.0.0.0" if host in ("", "*") else host, int(match[3]))
-
-
-def _addresses(path: str, value: object) -> tuple[Address, ...]:
-    if isinstance(value, str):
-        value = value.split(",")
-    if not isinstance(value, list) or not value:
-        _fail(path, "a list of HOST:PORT", value)
-    return tuple(_address(f"{path}[{index}]", item) for index, item in enumerate(value))
-
-
-def _count(path: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        _fail(path, "a whole number of at least 1", value)
-    return value
-
-
-_SIZES: Final = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-
-
-def _size(path: str, value: object) -> int:
-    match = re.fullmatch(r"(\d+) ?(|KiB|MiB|GiB)", str(value)) if not isinstance(value, bool) else None
-    if match is None or not int(match[1]):
-        _fail(path, "a size such as 4MiB, or a number of bytes", value)
-    return int(match[1]) * _SIZES[match[2]]
-
-
-def _duration(path: str, value: object) -> int:
-    try:
-        return rule_settings.read_duration(path, value)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-
-
-def _names(path: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        _fail(path, "a list of metric names, or of prefixes that end in *", value)
-    return tuple(value)
-
-
-def _attributes(path: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-        _fail(path, "a list of names of attributes", value)
-    return tuple(value)
-
-
 def _directory(path: str, value: object) -> Path:
     if not isinstance(value, str) or not value:
-        _fail(path, "the path of a directory", value)
+        keys.fail(path, "the path of a directory", value)
     return Path(value)
 
 
 def _file(path: str, value: object) -> Path:
     if not isinstance(value, str) or not value:
-        _fail(path, "the path of a file", value)
+        keys.fail(path, "the path of a file", value)
     return Path(value)
 
 
 def _level(path: str, value: object) -> str:
     if value not in ("debug", "info", "warning", "error"):
-        _fail(path, "debug, info, warning or error", value)
+        keys.fail(path, "debug, info, warning or error", value)
     return str(value)
 
 
-def _key(read: Callable[[str, Any], Any], default: rule_settings.Default, text: str) -> Any:
-    """A key of the file: how its value is read, its default as one would write it, and what it means."""
-    value = None if default is None else read("", list(default) if isinstance(default, tuple) else default)
-    return dataclasses.field(default=value, metadata={"read": read, "default": default, "text": text})
+def _protocol(path: str, value: object) -> str:
+    if value not in ("grpc", "http"):
+        keys.fail(path, "grpc or http", value)
+    return str(value)
+
+
+def _compression(path: str, value: object) -> str:
+    if value not in ("gzip", "none"):
+        keys.fail(path, "gzip or none", value)
+    return str(value)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Listen:
     """Where the receiver listens."""
 
-    otlp_grpc: tuple[Address, ...] = _key(
-        _addresses, ("0.0.0.0:4317",), "OTLP/gRPC; any number of addresses (add 0.0.0.0:11800 for SkyWalking's senders)"
+    otlp_grpc: tuple[Address, ...] = key(
+        address.read_addresses,
+        ("0.0.0.0:4317",),
+        "OTLP/gRPC; any number of addresses (add 0.0.0.0:11800 for SkyWalking's senders)",
     )
-    otlp_http: Address = _key(_address, "0.0.0.0:4318", "OTLP/HTTP, protobuf and JSON")
-    http: Address = _key(_address, "0.0.0.0:8080", "`/metrics` of the gateways")
-    telemetry: Address = _key(_address, "0.0.0.0:8081", "the receiver's own `/metrics`, `/livez` and `/readyz`")
+    otlp_http: Address = key(address.read_address, "0.0.0.0:4318", "OTLP/HTTP, protobuf and JSON")
+    http: Address = key(address.read_address, "0.0.0.0:8080", "`/metrics` of the gateways")
+    telemetry: Address = key(
+        address.read_address, "0.0.0.0:8081", "the receiver's own `/metrics`, `/livez` and `/readyz`"
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Metrics:
     """Which metrics are taken."""
 
-    admit: tuple[str, ...] = _key(
-        _names, (), "metrics to take beside `gen_ai.*` and `mcp.*`: names, or prefixes that end in `*`"
+    admit: tuple[str, ...] = key(
+        keys.read_names, (), "metrics to take beside `gen_ai.*` and `mcp.*`: names, or prefixes that end in `*`"
     )
 
 
@@ -147,45 +91,53 @@ class Metrics:
 class LimitSettings:
     """How much is held, and how large a request may be."""
 
-    streams: int = _key(_count, _LIMITS.streams, "streams of all gateways; further ones are refused")
-    streams_per_pod: int = _key(_count, _LIMITS.streams_per_pod, "streams of one gateway pod; further ones are refused")
-    pods: int = _key(_count, _LIMITS.pods, "gateway pods; further ones are refused")
-    labels: int = _key(_count, _LIMITS.labels, "attributes of one data point; a point with more is refused")
-    label_length: int = _key(_count, _LIMITS.label_length, "characters of a label value; a longer one becomes `other`")
-    name_length: int = _key(
-        _count,
+    streams: int = key(keys.read_count, _LIMITS.streams, "streams of all gateways; further ones are refused")
+    streams_per_pod: int = key(
+        keys.read_count, _LIMITS.streams_per_pod, "streams of one gateway pod; further ones are refused"
+    )
+    pods: int = key(keys.read_count, _LIMITS.pods, "gateway pods; further ones are refused")
+    labels: int = key(keys.read_count, _LIMITS.labels, "attributes of one data point; a point with more is refused")
+    label_length: int = key(
+        keys.read_count, _LIMITS.label_length, "characters of a label value; a longer one becomes `other`"
+    )
+    name_length: int = key(
+        keys.read_count,
         _LIMITS.name_length,
         "characters of the name of a metric, an attribute or a pod; what is longer is refused",
     )
-    label_values: int = _key(
-        _count, _LIMITS.label_values, "different values of one label of one gateway; further ones become `other`"
+    label_values: int = key(
+        keys.read_count,
+        _LIMITS.label_values,
+        "different values of one label of one gateway; further ones become `other`",
     )
-    grpc_message: int = _key(_size, "4MiB", "size of an OTLP/gRPC message, after inflating")
-    http_body: int = _key(_size, "20MiB", "size of an OTLP/HTTP body, before and after inflating")
+    grpc_message: int = key(keys.read_size, "4MiB", "size of an OTLP/gRPC message, after inflating")
+    http_body: int = key(keys.read_size, "20MiB", "size of an OTLP/HTTP body, before and after inflating")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ExpirySettings:
     """When a gateway pod that is silent has ended, so that its series leave the scrapes."""
 
-    missed_intervals: int = _key(_count, _EXPIRY.missed_intervals, "export intervals that pass in silence")
-    default_interval: int = _key(_duration, "60s", "the export interval of a pod that has sent only once")
-    minimum_interval: int = _key(_duration, "1s", "no export interval is taken for shorter")
-    retention: int = _key(_duration, "1h", "how long an ended pod is remembered, so that it continues its series")
+    missed_intervals: int = key(keys.read_count, _EXPIRY.missed_intervals, "export intervals that pass in silence")
+    default_interval: int = key(keys.read_duration, "60s", "the export interval of a pod that has sent only once")
+    minimum_interval: int = key(keys.read_duration, "1s", "no export interval is taken for shorter")
+    retention: int = key(
+        keys.read_duration, "1h", "how long an ended pod is remembered, so that it continues its series"
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class JournalSettings:
     """What is kept in the data directory, so that a restart loses nothing."""
 
-    size: int = _key(_size, "256MiB", "size of the journal at which it is replaced by a snapshot")
+    size: int = key(keys.read_size, "256MiB", "size of the journal at which it is replaced by a snapshot")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Prices:
     """What tokens cost."""
 
-    file: Path | None = _key(
+    file: Path | None = key(
         _file, None, "price book, in our format or SkyWalking's; read again when changed (default: the shipped one)"
     )
 
@@ -194,27 +146,59 @@ class Prices:
 class LogFile:
     """The file that kept access logs are written to."""
 
-    path: Path | None = _key(_file, None, "kept access logs are appended to this file as lines of JSON, too")
-    size: int = _key(_size, "100MiB", "size at which the file becomes `PATH.1`, and a new one is begun")
-    keep: int = _key(_count, 5, "older files that are kept")
+    path: Path | None = key(_file, None, "kept access logs are appended to this file as lines of JSON, too")
+    size: int = key(keys.read_size, "100MiB", "size at which the file becomes `PATH.1`, and a new one is begun")
+    keep: int = key(keys.read_count, 5, "older files that are kept")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Redact:
     """What is taken out of access logs beyond credentials and query strings."""
 
-    drop: tuple[str, ...] = _key(_attributes, (), "attributes that are left out; `body` is the text line")
-    mask: tuple[str, ...] = _key(_attributes, (), "attributes whose value becomes `[redacted]`")
+    drop: tuple[str, ...] = key(keys.read_attributes, (), "attributes that are left out; `body` is the text line")
+    mask: tuple[str, ...] = key(keys.read_attributes, (), "attributes whose value becomes `[redacted]`")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LogStore:
+    """The database of kept access logs that `/api/logs` searches, in the data directory or else in memory."""
+
+    enabled: bool = key(keys.read_switch, True, "whether kept access logs can be searched under `/api/logs`")
+    retention: int = key(keys.read_duration, "168h", "how long they are kept there")
+    size: int = key(keys.read_size, "256MiB", "and how large that may become; the oldest are dropped first")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Forward:
+    """Somebody else who gets the kept access logs, over OTLP."""
+
+    endpoint: str = key(
+        keys.read_endpoint,
+        None,
+        "where kept access logs are sent over OTLP: `http(s)://HOST:PORT`, for HTTP with a path",
+        required=True,
+    )
+    protocol: str = key(_protocol, "grpc", "grpc or http")
+    headers: dict[str, str] = key(
+        keys.read_pairs, {}, "headers to send; a value `${NAME}` is that of the environment variable"
+    )
+    ca_file: Path | None = key(_file, None, "certificates to trust for `https://` (default: the system's)")
+    timeout: int = key(keys.read_duration, "10s", "how long one request may take")
+    compression: str = key(_compression, "gzip", "gzip or none")
+    queue: int = key(keys.read_size, "64MiB", "what may wait, in the data directory or else in memory")
+    attributes: dict[str, str] = key(keys.read_pairs, {}, "further attributes of the resource")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AccessLogs:
     """Which access logs are kept, and where they go."""
 
-    stdout: bool = _key(
-        rule_settings.read_switch, True, "whether kept access logs are written to standard output, as lines of JSON"
+    stdout: bool = key(
+        keys.read_switch, True, "whether kept access logs are written to standard output, as lines of JSON"
     )
     file: LogFile = dataclasses.field(default_factory=LogFile)
+    store: LogStore = dataclasses.field(default_factory=LogStore)
+    forward: dict[str, Forward] = keys.named(Forward)
     redact: Redact = dataclasses.field(default_factory=Redact)
     rules: RuleSettings = dataclasses.field(default_factory=RuleSettings)
 
@@ -227,7 +211,7 @@ class AccessLogs:
 class Log:
     """The receiver's own log, on standard error."""
 
-    level: str = _key(_level, "info", "debug, info, warning or error")
+    level: str = key(_level, "info", "debug, info, warning or error")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -242,7 +226,7 @@ class Settings:
     prices: Prices = dataclasses.field(default_factory=Prices)
     access_logs: AccessLogs = dataclasses.field(default_factory=AccessLogs)
     log: Log = dataclasses.field(default_factory=Log)
-    data_dir: Path | None = _key(
+    data_dir: Path | None = key(
         _directory, None, "where counts are kept over a restart; without it they are kept in memory only"
     )
 
@@ -259,38 +243,24 @@ def read_settings(document: object, overrides: Mapping[str, object]) -> Settings
     """Settings from a parsed YAML document, and from values that override it by path ("listen.http")."""
     merged = document if document is not None else {}
     for path, value in overrides.items():
-        *parents, key = path.split(".")
-        node: Any = merged if isinstance(merged, dict) else _fail("the file", "a mapping", merged)
+        *parents, last = path.split(".")
+        node: Any = merged if isinstance(merged, dict) else _no_mapping("the file", merged)
         for parent in parents:
             if node.get(parent) is None:
                 node[parent] = {}
-            node = node[parent] if isinstance(node[parent], dict) else _fail(parent, "a mapping", node[parent])
-        node[key] = value
+            node = node[parent] if isinstance(node[parent], dict) else _no_mapping(parent, node[parent])
+        node[last] = value
     settings: Settings
     try:
-        settings = _section(Settings, "", merged)
-        rule_settings.check("access_logs.rules", settings.access_logs.rules)
+        settings = keys.read_section(Settings, "", merged)
     except ValueError as error:
         raise SettingsError(str(error)) from None
     return settings
 
 
-def _section(kind: Any, path: str, document: object) -> Any:
-    if not isinstance(document, dict):
-        _fail(path or "the file", "a mapping", document)
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    values = {}
-    for key, value in document.items():
-        place = f"{path}.{key}" if path else str(key)
-        if key not in fields:
-            message = f"{place}: unknown key; expected one of {', '.join(fields)}"
-            raise SettingsError(message)
-        field = fields[key]
-        if "read" in field.metadata:
-            values[key] = field.metadata["read"](place, value)
-        else:
-            values[key] = _section(field.default_factory, place, {} if value is None else value)
-    return kind(**values)
+def _no_mapping(path: str, value: object) -> typing.NoReturn:
+    message = f"{path}: expected a mapping, got {value!r}"
+    raise SettingsError(message)
 
 
 def load_settings(file: Path | None, flags: Mapping[str, object], environment: Mapping[str, str]) -> Settings:

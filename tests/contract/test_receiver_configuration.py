@@ -15,7 +15,8 @@ import yaml
 
 from aigw_operator.core import receiver_config, receiver_schema
 from aigw_receiver import main, settings
-from aigw_receiver.settings import Address, Settings, SettingsError
+from aigw_receiver.core.address import Address
+from aigw_receiver.settings import Forward, Settings, SettingsError
 from receiver_objects import build, receiver
 
 _ROOT = Path(__file__).parents[2]
@@ -47,6 +48,13 @@ _VALUES: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "flags": (([], ["UF"], ["UF", "UMSDR"]), ("UF", ["uf"], ["U"], [""], [1], [None], None, {}, 1, ["UF\n"])),
     "optional_count": ((None, 1, 1000000), (0, -1, True, 1.0, "1", [], {})),
     "rate": ((None, 1, 0.01, 1.0), (0, 0.0, 1.5, -1, True, "0.1", [], {}, float("nan"))),
+    "pairs": (({}, {"a": ""}, {"authorization": "${TOKEN}"}), (None, [], "a", 1, {"": "a"}, {"a": 1}, {1: "a"})),
+    "endpoint": (
+        ("http://loki:4317", "https://loki", "http://[::1]:80/otlp/v1/logs"),
+        ("loki:4317", "http://", "ftp://loki", "http://a b", "http:///path", "", 1, None, [], {}),
+    ),
+    "protocol": (("grpc", "http"), ("", "http/protobuf", 1, None, [], {})),
+    "compression": (("gzip", "none"), ("", "zstd", 1, None, [], {})),
     "directory": (("/var/lib", "x", " "), ("", 1, None, [], {}, True)),
     "file": (("/etc/prices/prices.yaml", "x", " "), ("", 1, None, [], {}, True)),
     "level": (("debug", "info", "warning", "error"), ("", "INFO", "trace", 1, None, [], {}, True)),
@@ -59,13 +67,18 @@ def _keys(kind: Any = Settings, path: str = "") -> Iterator[tuple[str, str]]:
         place = f"{path}.{field.name}" if path else field.name
         if "read" in field.metadata:
             yield place, field.metadata["read"].__name__.lstrip("_").removeprefix("read_")
+        elif "each" in field.metadata:
+            yield from _keys(field.metadata["each"], f"{place}.a-name")
         else:
             yield from _keys(field.default_factory, place)
 
 
 def _document(path: str, value: Any) -> Any:
+    """A document that has this value at a path, and beside it what a section cannot be without."""
     for key in reversed(path.split(".")):
         value = {key: value}
+        if path.startswith("access_logs.forward.") and key in {each.name for each in dataclasses.fields(Forward)}:
+            value = {"endpoint": "http://loki:4317"} | value
     return value
 
 
@@ -134,6 +147,17 @@ def test_keys_of_the_operator(path: str, reader: str) -> None:
         {"limits": "streams"},
         {"metrics": {"admit": {"a": 1}}},
         {"log": {"level": {}}},
+        {"access_logs": {"forward": []}},
+        {"access_logs": {"forward": {"Loki": {"endpoint": "http://loki:4317"}}}},
+        {"access_logs": {"forward": {"loki-2": {"endpoint": "http://loki:4317"}}}},
+        {"access_logs": {"forward": {"loki\n": {"endpoint": "http://loki:4317"}}}},
+        {"access_logs": {"forward": {"loki": {"protocol": "grpc"}}}},
+        {"access_logs": {"forward": {"loki": None}}},
+        {"access_logs": {"forward": {"loki": {"endpoint": "http://loki:4317", "port": 1}}}},
+        {"access_logs": {"forward": None}},
+        {"access_logs": {"rules": {"sample": {"rate": 0.5, "per_minute": 5}}}},
+        {"access_logs": {"rules": {"sample": {"rate": 0.5, "per_minute": None}}}},
+        {"access_logs": {"rules": {"sample": {"rate": None, "per_minute": None}}}},
         {"limits": None},
         {"limits": {}},
         {},

@@ -41,8 +41,7 @@ _SCRAPE: Final = {
     "prometheus.io/path": "/metrics",
 }
 
-# At most two journals and two snapshots lie in the data directory at one time (docs/adr/0004-journal.md).
-_JOURNALS: Final = 4
+# What an emptyDir has beside what the data directory may hold.
 _SPARE: Final = 1 << 30
 
 # The fields of the spec that templates name whole; one that the user left out is None there.
@@ -167,7 +166,7 @@ def _context(receiver: Receiver, installation: Installation, capabilities: Capab
         "extra_ports": spec.get("extraOtlpGrpcPorts", []),
         "configuration": configuration,
         "storage": {"size": None, "storageClassName": None, **spec.get("storage", {})},
-        "size_limit": _binary_quantity(_SPARE + _JOURNALS * receiver_config.journal_size(spec)),
+        "size_limit": _binary_quantity(_SPARE + receiver_config.data_size(spec)),
         "network": {"scrapeFrom": None, "telemetryFrom": None, **spec.get("networkPolicy", {})},
         "operator_labels": OPERATOR_LABELS,
         "monitor": {"labels": None, "interval": None, **spec.get("serviceMonitor", {})},

@@ -25,7 +25,8 @@ _OWNED: Final[Mapping[str, str]] = {
 }
 
 _SIZES: Final = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-_DEFAULT_JOURNAL: Final[int | str] = receiver_schema.SCHEMA["properties"]["journal"]["properties"]["size"]["default"]
+# At most two journals and two snapshots lie in the data directory at one time (docs/adr/0004-journal.md).
+_JOURNALS: Final = 4
 
 
 def build(spec: Raw) -> dict[str, Any]:
@@ -51,19 +52,43 @@ def errors(configuration: object, path: str) -> tuple[str, ...]:
 
 
 def _errors(schema: Raw, value: Any, path: str) -> Iterator[str]:
-    if "properties" not in schema:
+    if "$ref" in schema:
         expected = receiver_schema.SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
         if not _matches(expected, value):
             yield f"{path}: expected {expected['title']}, got {value!r}"
-    elif isinstance(value, Mapping):
-        known = schema["properties"]
-        for key, item in value.items():
-            if key in known:
-                yield from _errors(known[key], item, f"{path}.{key}")
+    elif not isinstance(value, Mapping):
+        if value is not None:
+            yield f"{path}: expected {schema['title']}, got {value!r}"
+        elif "required" in schema:
+            yield from _errors(schema, {}, path)
+    elif "properties" in schema:
+        yield from _errors_of_section(schema, value, path)
+    else:
+        names = schema["propertyNames"]
+        for name, section in value.items():
+            if _is_text(names, name):
+                yield from _errors(schema["additionalProperties"], section, f"{path}.{name}")
             else:
-                yield f"{path}.{key}: unknown key; expected one of {', '.join(known)}"
-    elif value is not None:
-        yield f"{path}: expected {schema['title']}, got {value!r}"
+                yield f"{path}: expected {names['title']}, got {name!r}"
+
+
+def _errors_of_section(schema: Raw, section: Raw, path: str) -> Iterator[str]:
+    known = schema["properties"]
+    for key, item in section.items():
+        if key in known:
+            yield from _errors(known[key], item, f"{path}.{key}")
+        else:
+            yield f"{path}.{key}: unknown key; expected one of {', '.join(known)}"
+    yield from (f"{path}.{key}: required" for key in schema.get("required", ()) if key not in section)
+    # Each option leaves one key a value: those that it takes it from are known by the others.
+    options = [option["properties"] for option in schema.get("anyOf", ())]
+    if options and all(any(section.get(key) is not None for key in option) for option in options):
+        either = {key: section[key] for key in known if any(key in option for option in options) and key in section}
+        yield f"{path}: expected either {' or '.join(either)}, got {either!r}"
+
+
+def _is_text(schema: Raw, value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(schema["pattern"], value) is not None
 
 
 def _matches(schema: Raw, value: Any) -> bool:
@@ -84,7 +109,12 @@ def _matches(schema: Raw, value: Any) -> bool:
         case "null":
             return value is None
         case "string":
-            return isinstance(value, str) and re.fullmatch(schema["pattern"], value) is not None
+            return _is_text(schema, value)
+        case "object":
+            return isinstance(value, Mapping) and all(
+                _is_text(schema["propertyNames"], name) and _matches(schema["additionalProperties"], item)
+                for name, item in value.items()
+            )
         case "array":
             return (
                 isinstance(value, list)
@@ -95,9 +125,29 @@ def _matches(schema: Raw, value: Any) -> bool:
     raise ValueError(message)
 
 
-def journal_size(spec: Raw) -> int:
-    """The bytes at which the receiver replaces its journal by a snapshot; the default where the key is not right."""
-    written = ((spec.get("configuration") or {}).get("journal") or {}).get("size", _DEFAULT_JOURNAL)
-    size = receiver_schema.SCHEMA["$defs"]["size"]
-    match = re.fullmatch(r"(\d+) ?(\w*)", str(written if _matches(size, written) else _DEFAULT_JOURNAL))
+def data_size(spec: Raw) -> int:
+    """The bytes that the receiver's data directory may come to hold by this configuration."""
+    written = spec.get("configuration")
+    size = _JOURNALS * _size(written, "journal", "size")
+    if _at(written, "access_logs", "store", "enabled") is not False:
+        size += _size(written, "access_logs", "store", "size")
+    forward = _at(written, "access_logs", "forward")
+    names = forward if isinstance(forward, Mapping) else ()
+    return size + sum(_size(written, "access_logs", "forward", name, "queue") for name in names)
+
+
+def _size(document: Any, *path: str) -> int:
+    """The bytes that a key says; by its default where it is not there, or not right."""
+    schema: Raw = receiver_schema.SCHEMA
+    for key in path:
+        schema = schema["properties"][key] if "properties" in schema else schema["additionalProperties"]
+    written = _at(document, *path)
+    good = _matches(receiver_schema.SCHEMA["$defs"]["size"], written)
+    match = re.fullmatch(r"(\d+) ?(\w*)", str(written if good else schema["default"]))
     return int(match[1]) * _SIZES[match[2]] if match else 0
+
+
+def _at(document: Any, *path: str) -> Any:
+    for key in path:
+        document = document.get(key) if isinstance(document, Mapping) else None
+    return document

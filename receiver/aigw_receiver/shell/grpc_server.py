@@ -11,11 +11,11 @@ from typing import Final
 from google.rpc import code_pb2
 
 from aigw_receiver.core import grpc_protocol, status
+from aigw_receiver.core.address import Address
 from aigw_receiver.core.grpc_protocol import Call, NoCall, NotGrpcError
 from aigw_receiver.core.http2.requests import Head
 from aigw_receiver.core.http2.sending import Answer
 from aigw_receiver.core.status import Encoding
-from aigw_receiver.settings import Address
 from aigw_receiver.shell.grpc_connection import GrpcConnection
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.metrics import Telemetry

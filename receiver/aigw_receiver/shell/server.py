@@ -10,8 +10,9 @@ from typing import Final
 
 from aiohttp import web
 
+from aigw_receiver.core.address import Address
 from aigw_receiver.core.store import Store
-from aigw_receiver.settings import Address, Settings
+from aigw_receiver.settings import Settings
 from aigw_receiver.shell import http_server, price_book, telemetry
 from aigw_receiver.shell import web as exposition_server
 from aigw_receiver.shell.costs import Costs

@@ -11,20 +11,24 @@ from receiver_objects import build, one, receiver
 
 
 @pytest.mark.parametrize(
-    ("journal", "limit"),
+    ("configuration", "limit"),
     [
-        ("256MiB", "2Gi"),
-        ("1GiB", "5Gi"),
-        (1, "1025Mi"),
-        ("1 MiB", "1028Mi"),
-        ("512GiB", "2049Gi"),
-        ("255GiB", "1021Gi"),
+        ({}, "2304Mi"),
+        ({"access_logs": {"store": {"enabled": False}}}, "2Gi"),
+        ({"access_logs": {"store": {"size": "1GiB"}}}, "3Gi"),
+        ({"access_logs": {"store": None, "forward": {"a": {}, "b": {"queue": "192MiB"}}}}, "2560Mi"),
+        ({"journal": {"size": "1GiB"}}, "5376Mi"),
+        ({"journal": {"size": 1}}, "1281Mi"),
+        ({"journal": {"size": "1 MiB"}}, "1284Mi"),
+        ({"journal": {"size": "512GiB"}, "access_logs": {"store": {"enabled": False}}}, "2049Gi"),
+        ({"journal": {"size": "a lot"}, "access_logs": {"store": "yes", "forward": None}}, "2304Mi"),
     ],
 )
-def test_room_for_the_journal(journal: str | int, limit: str) -> None:
-    """The node evicts a pod whose journal grows as large as it may, or the limit has a spelling that changes."""
-    spec = {"configuration": {"journal": {"size": journal}}}
-    volumes = one(build(receiver(spec)), "StatefulSet")["spec"]["template"]["spec"]["volumes"]
+def test_room_for_the_data(configuration: Mapping[str, Any], limit: str) -> None:
+    """The node evicts a pod whose data grow as large as they may, or the limit has a spelling that changes."""
+    volumes = one(build(receiver({"configuration": configuration})), "StatefulSet")["spec"]["template"]["spec"][
+        "volumes"
+    ]
     assert {"name": "data", "emptyDir": {"sizeLimit": limit}} == volumes[1]
 
 

@@ -1,19 +1,15 @@
 """What can be set of each rule, its default, and how a value is read from a parsed configuration. Values only.
 
 The defaults keep what SWIP-10 keeps and drop the rest: errors, failures of the upstream, slow and aborted requests, and
-those of 10,000 tokens and more. A reader (`read_…`) raises ValueError with one line that names the path of the key and
-what was expected there.
+those of 10,000 tokens and more.
 """
 
 import dataclasses
 import re
-import typing
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final
 
-SECOND: Final = 1_000_000_000
-
-_UNITS: Final = {"ms": SECOND // 1000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
+from aigw_receiver.core import keys
+from aigw_receiver.core.keys import key
 
 # Envoy's response flags that say that the gateway, or its way to the provider, failed. Not among them: what a policy
 # refused (RL, RLSE, UAEX: the status tells), what was done on purpose (DI, FI, RFCF), and the client (DC, DR, IH, DPE).
@@ -35,22 +31,10 @@ _SLOW_LLM: Final = "30s"
 _SLOW_MCP: Final = "10s"
 
 
-def _fail(path: str, expected: str, value: object) -> typing.NoReturn:
-    message = f"{path}: expected {expected}, got {value!r}"
-    raise ValueError(message)
-
-
-def read_switch(path: str, value: object) -> bool:
-    """Whether something is on."""
-    if not isinstance(value, bool):
-        _fail(path, "true or false", value)
-    return value
-
-
 def read_status(path: str, value: object) -> int:
     """The lowest HTTP status of something."""
     if isinstance(value, bool) or not isinstance(value, int) or not 100 <= value <= 599:
-        _fail(path, "an HTTP status from 100 to 599", value)
+        keys.fail(path, "an HTTP status from 100 to 599", value)
     return value
 
 
@@ -58,58 +42,16 @@ def read_flags(path: str, value: object) -> tuple[str, ...]:
     """Envoy's response flags, such as UF."""
     flags = list(value) if isinstance(value, (list, tuple)) else None
     if flags is None or not all(isinstance(flag, str) and re.fullmatch("[A-Z]{2,8}", flag) for flag in flags):
-        _fail(path, "a list of response flags such as UF and NR", value)
+        keys.fail(path, "a list of response flags such as UF and NR", value)
     return tuple(flags)
 
 
-def read_count(path: str, value: object) -> int:
-    """A number of things."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        _fail(path, "a whole number of at least 1", value)
-    return value
-
-
-def read_optional_count(path: str, value: object) -> int | None:
-    """A number of things, or none: a budget is records a minute of each gateway, and without one there is no bound."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        _fail(path, "a whole number of at least 1, or null", value)
-    return value
-
-
-def read_rate(path: str, value: object) -> float | None:
-    """A share of all, above 0 and up to 1; or none."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
-        _fail(path, "a number above 0 and up to 1, or null", value)
-    return float(value)
-
-
-def read_duration(path: str, value: object) -> int:
-    """A time, in nanoseconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", value) if isinstance(value, str) else None
-    if match is None or not float(match[1]):
-        _fail(path, "a duration such as 500ms, 60s, 5m or 1h", value)
-    return int(float(match[1]) * _UNITS[match[2]])
-
-
-Default: TypeAlias = "bool | int | float | str | tuple[str, ...] | None"
-
-
-def _key(read: Callable[[str, Any], Any], default: Default, text: str) -> Any:
-    """A key of the configuration: how its value is read, its default as one would write it, and what it means."""
-    metadata = {"read": read, "default": default, "text": text}
-    return dataclasses.field(default=None if default is None else read("", default), metadata=metadata)
-
-
 def _switch(what: str) -> Any:
-    return _key(read_switch, True, what)
+    return key(keys.read_switch, True, what)
 
 
 def _budget() -> Any:
-    return _key(read_optional_count, None, "records a minute that the rule keeps of each gateway; null: all")
+    return key(keys.read_optional_count, None, "records a minute that the rule keeps of each gateway; null: all")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,8 +59,8 @@ class Errors:
     """LLM requests that failed: by status, by response flags, or because nothing was answered."""
 
     enabled: bool = _switch("whether LLM requests that failed are kept")
-    status: int = _key(read_status, 400, "this status and every higher one")
-    flags: tuple[str, ...] = _key(read_flags, FAILURE_FLAGS, "response flags of failures")
+    status: int = key(read_status, 400, "this status and every higher one")
+    flags: tuple[str, ...] = key(read_flags, FAILURE_FLAGS, "response flags of failures")
     missing_status: bool = _switch("whether a request that was not answered at all has failed")
     budget: int | None = _budget()
 
@@ -128,7 +70,7 @@ class UpstreamFailure:
     """Requests that failed on the way to the provider: no connection, a reset, no answer in time."""
 
     enabled: bool = _switch("whether requests that failed on the way to the provider are kept")
-    flags: tuple[str, ...] = _key(read_flags, UPSTREAM_FLAGS, "response flags of these failures")
+    flags: tuple[str, ...] = key(read_flags, UPSTREAM_FLAGS, "response flags of these failures")
     budget: int | None = _budget()
 
 
@@ -137,13 +79,13 @@ class Slow:
     """Requests that took long: as long as is said here for their route type, or longer than most of their model."""
 
     enabled: bool = _switch("whether requests that took long are kept")
-    llm: int = _key(read_duration, _SLOW_LLM, "LLM requests that took this long")
-    mcp: int = _key(read_duration, _SLOW_MCP, "MCP requests that took this long")
+    llm: int = key(keys.read_duration, _SLOW_LLM, "LLM requests that took this long")
+    mcp: int = key(keys.read_duration, _SLOW_MCP, "MCP requests that took this long")
     adaptive: bool = _switch("whether LLM requests above the learned 99th percentile of their model are slow")
-    at_least: int = _key(read_duration, "1s", "nothing below this is slow, whatever was learned")
-    observations: int = _key(read_count, 1000, "requests of a model before what was learned of it is used")
-    half_life: int = _key(read_duration, "6h", "after this time a request counts half in what is learned")
-    models: int = _key(read_count, 1000, "models of all gateways that are learned")
+    at_least: int = key(keys.read_duration, "1s", "nothing below this is slow, whatever was learned")
+    observations: int = key(keys.read_count, 1000, "requests of a model before what was learned of it is used")
+    half_life: int = key(keys.read_duration, "6h", "after this time a request counts half in what is learned")
+    models: int = key(keys.read_count, 1000, "models of all gateways that are learned")
     budget: int | None = _budget()
 
 
@@ -152,7 +94,7 @@ class TokenCount:
     """LLM requests with many tokens, input and output together."""
 
     enabled: bool = _switch("whether LLM requests with many tokens are kept")
-    total: int = _key(read_count, _TOKENS, "input and output tokens together: so many and more")
+    total: int = key(keys.read_count, _TOKENS, "input and output tokens together: so many and more")
     budget: int | None = _budget()
 
 
@@ -161,8 +103,8 @@ class McpErrors:
     """MCP requests that failed: as `errors` says it, or because a tool did, where a field tells."""
 
     enabled: bool = _switch("whether MCP requests that failed are kept")
-    status: int = _key(read_status, 400, "this status and every higher one")
-    flags: tuple[str, ...] = _key(read_flags, FAILURE_FLAGS, "response flags of failures")
+    status: int = key(read_status, 400, "this status and every higher one")
+    flags: tuple[str, ...] = key(read_flags, FAILURE_FLAGS, "response flags of failures")
     missing_status: bool = _switch("whether a request that was not answered at all has failed")
     budget: int | None = _budget()
 
@@ -179,9 +121,11 @@ class Aborted:
 class Sample:
     """Ordinary requests, which no other rule is about. Neither `rate` nor `per_minute`: none of them."""
 
+    EITHER: ClassVar = ("rate", "per_minute")
+
     enabled: bool = _switch("whether ordinary requests are sampled")
-    rate: float | None = _key(read_rate, None, "the share that is kept, such as 0.01")
-    per_minute: int | None = _key(read_optional_count, None, "or about so many a minute of each gateway")
+    rate: float | None = key(keys.read_rate, None, "the share that is kept, such as 0.01")
+    per_minute: int | None = key(keys.read_optional_count, None, "or about so many a minute of each gateway")
     budget: int | None = _budget()
 
 
@@ -196,11 +140,3 @@ class RuleSettings:
     mcp_errors: McpErrors = dataclasses.field(default_factory=McpErrors)
     aborted: Aborted = dataclasses.field(default_factory=Aborted)
     sample: Sample = dataclasses.field(default_factory=Sample)
-
-
-def check(path: str, settings: RuleSettings) -> RuleSettings:
-    """The same settings, where they do not contradict each other; `path` is that of the whole."""
-    sample = settings.sample
-    if sample.rate is not None and sample.per_minute is not None:
-        _fail(f"{path}.sample", "either rate or per_minute", {"rate": sample.rate, "per_minute": sample.per_minute})
-    return settings

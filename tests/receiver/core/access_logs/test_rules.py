@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aigw_receiver.core import keys
 from aigw_receiver.core.access_logs import rule_settings, rules
 from aigw_receiver.core.access_logs.model import AccessLog, Ending, RouteType, Tokens
 from aigw_receiver.core.access_logs.rule_settings import (
@@ -341,15 +342,15 @@ def test_weights_of_samples_are_unbiased() -> None:
 @pytest.mark.parametrize(
     ("read", "value", "expected"),
     [
-        (rule_settings.read_switch, False, False),
+        (keys.read_switch, False, False),
         (rule_settings.read_status, 500, 500),
         (rule_settings.read_flags, ["UF", "NR"], ("UF", "NR")),
-        (rule_settings.read_count, 3, 3),
-        (rule_settings.read_optional_count, None, None),
-        (rule_settings.read_optional_count, 3, 3),
-        (rule_settings.read_rate, 1, 1.0),
-        (rule_settings.read_rate, 0.01, 0.01),
-        (rule_settings.read_rate, None, None),
+        (keys.read_count, 3, 3),
+        (keys.read_optional_count, None, None),
+        (keys.read_optional_count, 3, 3),
+        (keys.read_rate, 1, 1.0),
+        (keys.read_rate, 0.01, 0.01),
+        (keys.read_rate, None, None),
     ],
 )
 def test_values(read: Any, value: object, expected: object) -> None:
@@ -360,16 +361,16 @@ def test_values(read: Any, value: object, expected: object) -> None:
 @pytest.mark.parametrize(
     ("read", "value", "expected"),
     [
-        (rule_settings.read_switch, "yes", "rules.x: expected true or false, got 'yes'"),
+        (keys.read_switch, "yes", "rules.x: expected true or false, got 'yes'"),
         (rule_settings.read_status, 99, "rules.x: expected an HTTP status from 100 to 599, got 99"),
         (rule_settings.read_status, True, "rules.x: expected an HTTP status from 100 to 599, got True"),
         (rule_settings.read_flags, ["uf"], "rules.x: expected a list of response flags such as UF and NR, got ['uf']"),
         (rule_settings.read_flags, "UF", "rules.x: expected a list of response flags such as UF and NR, got 'UF'"),
-        (rule_settings.read_count, 0, "rules.x: expected a whole number of at least 1, got 0"),
-        (rule_settings.read_optional_count, 0, "rules.x: expected a whole number of at least 1, or null, got 0"),
-        (rule_settings.read_rate, 0, "rules.x: expected a number above 0 and up to 1, or null, got 0"),
-        (rule_settings.read_rate, 1.5, "rules.x: expected a number above 0 and up to 1, or null, got 1.5"),
-        (rule_settings.read_rate, float("nan"), "rules.x: expected a number above 0 and up to 1, or null, got nan"),
+        (keys.read_count, 0, "rules.x: expected a whole number of at least 1, got 0"),
+        (keys.read_optional_count, 0, "rules.x: expected a whole number of at least 1, or null, got 0"),
+        (keys.read_rate, 0, "rules.x: expected a number above 0 and up to 1, or null, got 0"),
+        (keys.read_rate, 1.5, "rules.x: expected a number above 0 and up to 1, or null, got 1.5"),
+        (keys.read_rate, float("nan"), "rules.x: expected a number above 0 and up to 1, or null, got nan"),
     ],
 )
 def test_bad_values(read: Any, value: object, expected: str) -> None:
@@ -377,14 +378,6 @@ def test_bad_values(read: Any, value: object, expected: str) -> None:
     with pytest.raises(ValueError, match=r"rules\.x") as error:
         read("rules.x", value)
     assert expected == str(error.value)
-
-
-def test_contradiction() -> None:
-    """A sample that is set by rate and by number is taken, although only one can hold."""
-    good = RuleSettings(sample=Sample(rate=0.5))
-    assert good is rule_settings.check("rules", good)
-    with pytest.raises(ValueError, match=r"^rules\.sample: expected either rate or per_minute, got"):
-        rule_settings.check("rules", RuleSettings(sample=Sample(rate=0.5, per_minute=5)))
 
 
 def test_every_rule_has_settings() -> None:
