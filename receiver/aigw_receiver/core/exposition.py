@@ -57,7 +57,7 @@ def render(store: Store, text_format: Format, mark: int | None, more: Iterable[b
 
 def _render_target(store: Store, text_format: Format) -> Iterator[bytes]:
     """`target_info`: what else the resource of each pod says."""
-    yield _head(naming.TARGET, "Target metadata", "info", "", text_format)
+    yield head(naming.TARGET, "Target metadata", "info", "", text_format)
     for source in list(store.live_sources()):
         labels = naming.render_labels(source.labels | naming.identity_labels(source.identity)).replace("\0", ",")
         yield f"target_info{{{labels}}} 1.0\n".encode()
@@ -65,7 +65,7 @@ def _render_target(store: Store, text_format: Format) -> Iterator[bytes]:
 
 def _render_family(store: Store, family: Family, text_format: Format, mark: int | None) -> Iterator[bytes]:
     name = family.name
-    yield _head(name.name, name.help, name.type.value, name.unit, text_format)
+    yield head(name.name, name.help, name.type.value, name.unit, text_format)
     for rows in list(family.layouts.values()):
         for at in _chunks(store, rows):
             match name.type:
@@ -76,13 +76,13 @@ def _render_family(store: Store, family: Family, text_format: Format, mark: int 
                 case FamilyType.GAUGE:
                     yield _render_numbers(name.name, rows, at, text_format, None)
     if name.type is not FamilyType.GAUGE and not text_format.openmetrics:
-        yield _head(f"{name.name}_created", name.help, "gauge", "", text_format)
+        yield head(f"{name.name}_created", name.help, "gauge", "", text_format)
         for rows in list(family.layouts.values()):
             for at in _chunks(store, rows):
                 yield _render_created(f"{name.name}_created", rows, at)
 
 
-def _head(name: str, help_text: str, family_type: str, unit: str, text_format: Format) -> bytes:
+def head(name: str, help_text: str, family_type: str, unit: str, text_format: Format) -> bytes:
     """The lines before the samples of a family. In 0.0.4 a counter's name has its suffix, and an info is a gauge."""
     escaped = help_text.replace("\\", "\\\\").replace("\n", "\\n")
     if text_format.openmetrics:
@@ -164,7 +164,7 @@ def _render_histograms(name: str, rows: Rows, at: npt.NDArray[np.intp], text_for
     plain, split = _templates(name, rows.bounds or (), text_format)
     counts, values = _shown(rows, at, mark)
     cumulated = np.add.accumulate(counts, axis=1).tolist()
-    created = [_created_text(time) for time in rows.created[at].tolist()] if text_format.openmetrics else None
+    created = [created_text(time) for time in rows.created[at].tolist()] if text_format.openmetrics else None
     pieces = []
     for index, (text, numbers) in enumerate(zip(_labels(rows, at), cumulated, strict=True)):
         value, more = values[index], () if created is None else (created[index],)
@@ -198,19 +198,20 @@ def _render_numbers(sample: str, rows: Rows, at: npt.NDArray[np.intp], text_form
         labels = text.replace("\0", ",")
         pieces.append(f"{sample}{{{labels}}} {go_float(value)}\n")
         if with_created:
-            pieces.append(f"{sample.removesuffix('_total')}_created{{{labels}}} {_created_text(time)}\n")
+            pieces.append(f"{sample.removesuffix('_total')}_created{{{labels}}} {created_text(time)}\n")
     return "".join(pieces).encode()
 
 
 def _render_created(sample: str, rows: Rows, at: npt.NDArray[np.intp]) -> bytes:
     """The start times of the rows `at` as gauges, the place that the format 0.0.4 has for them."""
     times = rows.created[at].tolist()
-    lines = [f"{sample}{{{text}}} {_created_text(time)}\n" for text, time in zip(_labels(rows, at), times, strict=True)]
+    lines = [f"{sample}{{{text}}} {created_text(time)}\n" for text, time in zip(_labels(rows, at), times, strict=True)]
     return "".join(lines).replace("\0", ",").encode()
 
 
 @functools.lru_cache(maxsize=4096)
-def _created_text(nanoseconds: int) -> str:
+def created_text(nanoseconds: int) -> str:
+    """When a series began, in seconds since 1970."""
     return go_float(nanoseconds / SECOND)
 
 

@@ -83,10 +83,12 @@ class Scrapers:
         self.opened = 0
         """births up to this one are shown at their value"""
         self.waiting: collections.deque[tuple[int, int]] = collections.deque()
-        """births that are shown at 0, each with its time, the oldest first"""
+        """births that are shown at 0: the last one of each time, and that time, the oldest first"""
 
     def bear(self, birth: int, now: int) -> None:
-        """A stream began: from now on it is shown at 0."""
+        """A stream began, the next one by its number: from now on it is shown at 0."""
+        if self.waiting and self.waiting[-1][1] == now:
+            self.waiting.pop()
         self.waiting.append((birth, now))
 
     def open(self, now: int) -> bool:
@@ -94,14 +96,17 @@ class Scrapers:
         live = [scraper.seen for scraper in self.known if scraper.is_live(now)]
         seen = min(live) if live else self.opened
         before = self.opened
-        while self.waiting and (self.waiting[0][0] <= seen or now - self.waiting[0][1] > _HOLD):
+        while self.waiting and now - self.waiting[0][1] > _HOLD:
             self.opened, _ = self.waiting.popleft()
+        self.open_up_to(seen)
         return self.opened > before
 
     def open_up_to(self, birth: int) -> None:
-        """Open what an earlier run had opened."""
+        """Open all births up to this one."""
         while self.waiting and self.waiting[0][0] <= birth:
             self.opened, _ = self.waiting.popleft()
+        if self.waiting:
+            self.opened = max(self.opened, birth)
 
     def begin(self, name: str, connection: int, now: int) -> Scraper:
         """The scraper of a request that arrives now: by its connection, or one of its name that lost its own."""

@@ -16,7 +16,7 @@ import os
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ import numpy as np
 
 from aigw_receiver.core import snapshot, wire
 from aigw_receiver.core.access_logs.counters import Counters, counters_beside
-from aigw_receiver.core.pricing.cost_series import CostSeries
+from aigw_receiver.core.pricing.cost_series import FAMILY, CostSeries, Mark
 from aigw_receiver.core.scrapers import Scraper
 from aigw_receiver.core.store import Store
 from aigw_receiver.shell.metrics import Telemetry
@@ -86,8 +86,9 @@ class Journal:
     def _state(self, store: Store) -> tuple[dict[str, Any], dict[str, Any]]:
         """The document and the arrays of a snapshot."""
         document, arrays = snapshot.dump(store)
-        more = {_COSTS_STATE: self.costs.state(), _LOGS_STATE: self.log_counters.dump()}
-        return document | more, arrays
+        costs, arrays_of_costs = self.costs.state()
+        more = {_COSTS_STATE: costs, _LOGS_STATE: self.log_counters.dump()}
+        return document | more, arrays | arrays_of_costs
 
     def _take_lock(self) -> None:
         """Two receivers on one directory would each undo what the other keeps. The lock ends with the process."""
@@ -129,9 +130,9 @@ class Journal:
         """Keep what a scraper was shown."""
         self._append_quietly(_SCRAPE, json.dumps([scraper.number, scraper.name, mark, newest]).encode(), now)
 
-    def append_costs(self, changes: Mapping[str, Any], now: int) -> bool:
-        """Keep what has changed in the counters of cost, before it is shown; answers whether that was possible."""
-        return self._append_quietly(_COSTS, json.dumps(changes).encode(), now)
+    def append_costs(self, mark: Mark, now: int) -> bool:
+        """Keep that tokens were priced, and how, before it is shown; answers whether that was possible."""
+        return self._append_quietly(_COSTS, json.dumps(mark).encode(), now)
 
     def _append_quietly(self, kind: int, body: bytes, now: int) -> bool:
         """Keep a record without which a scrape is served all the same; a failure is only said."""
@@ -200,7 +201,7 @@ class Journal:
             document, costs = json.loads(arrays.pop(_DOCUMENT).tobytes()), CostSeries()
             snapshot.load(store, document, arrays, now)
             if _COSTS_STATE in document:
-                costs.restore(document[_COSTS_STATE])
+                costs.restore(document[_COSTS_STATE], arrays, store.families.get(FAMILY))
             log_counters = counters_beside(store)
             if _LOGS_STATE in document:
                 log_counters.restore(document[_LOGS_STATE], now)
@@ -229,7 +230,7 @@ class Journal:
                 self.log_counters.replay(json.loads(body), time)
             elif kind == _COSTS:
                 try:
-                    self.costs.restore(json.loads(body))
+                    self.costs.replay(json.loads(body), store.families.get(FAMILY), store.scrapers.opened, time)
                 except ValueError as error:
                     self._set_aside(path, error)
                     return count

@@ -242,18 +242,30 @@ def test_a_disk_that_was_full(book: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert before == again.scrape()
 
 
-def test_pods_that_are_forgotten(book: Path, tmp_path: Path) -> None:
-    """Where nobody scrapes, what has changed would grow with each pod that comes and goes."""
+def test_looks_while_the_disk_was_full(book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was priced while the journal could not be written is priced by later prices after a restart."""
     run = _Run(tmp_path / "data", book)
     run.count(1, input=1_000_000)
-    run.costs.open(NOW)
-    later = time.time_ns() + 7200 * SECOND
-    for _ in range(2):
-        run.store.expire(later)
-    run.costs.observe(later)
-    assert run.journal.costs.take_changes() is None
-    state = _Run(tmp_path / "data", book).journal.costs.state()
-    assert {"version": 1, "groups": [], "counters": []} == state
+    assert not run.ingest.export_metrics(_tokens(NOW, 2, input=2_000_000), "http").rejected
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "writev", lambda *_: 0)
+        run.costs.observe(NOW)
+    run.costs.observe(NOW)
+    book.write_text(_BOOK.replace("0.05", "5"))
+    again = _Run(tmp_path / "data", book)
+    assert {"cost gpt-5-nano input": 0.1} == run.scrape() == again.scrape()
+
+
+def test_a_snapshot_and_what_follows(book: Path, tmp_path: Path) -> None:
+    """What a snapshot says of cost is lost, or what was priced after it is priced by other prices."""
+    first = _Run(tmp_path / "data", book)
+    first.count(1, input=1_000_000)
+    first.journal.close(first.store)
+    second = _Run(tmp_path / "data", book)
+    second.count(2, input=2_000_000)
+    book.write_text(_BOOK.replace("0.05", "5"))
+    third = _Run(tmp_path / "data", book)
+    assert {"cost gpt-5-nano input": 0.1} == third.scrape()
 
 
 def test_costs_of_another_version(book: Path, tmp_path: Path) -> None:

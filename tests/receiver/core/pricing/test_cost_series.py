@@ -8,17 +8,17 @@ from typing import Any, Final
 
 import hypothesis
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 
 import otlp_messages as otlp
-from aigw_receiver.core import exposition
+from aigw_receiver.core import exposition, naming
 from aigw_receiver.core.access_logs.model import Tokens
 from aigw_receiver.core.exposition import OPENMETRICS, TEXT
 from aigw_receiver.core.pricing import cost, cost_exposition, formats, labels, reading
-from aigw_receiver.core.pricing.book import Book, Query
+from aigw_receiver.core.pricing.book import UNITS_PER_USD, Book, Query
 from aigw_receiver.core.pricing.cost import Priced
-from aigw_receiver.core.pricing.cost_series import CostSeries
-from aigw_receiver.core.pricing.token_usage import FAMILY, TokenUsage
+from aigw_receiver.core.pricing.cost_series import FAMILY, CostSeries, Mark
 from aigw_receiver.core.sources import Expiry
 from aigw_receiver.core.store import Store
 from otlp_messages import CUMULATIVE, DELTA, NOW, SECOND
@@ -48,9 +48,10 @@ class _Receiver:
     def __init__(self, book: Book = _ONE, *, began: int = NOW - 60 * SECOND) -> None:
         self.store = Store(began)
         self.book = book
-        self.usage = TokenUsage()
         self.series = CostSeries()
         self.now = NOW
+        self.journal: list[tuple[str, Any, int]] = []
+        """what the program would have kept: exports, openings and marks, in their order"""
 
     def export(self, *, model: str = "m", temporality: otlp.Temporality = CUMULATIVE, start: int | None = None,
                pod: str = "pod-1", **sums: float) -> None:  # fmt: skip
@@ -69,11 +70,36 @@ class _Receiver:
             otlp.histogram(*points, name=otlp.TOKENS, unit="token", temporality=temporality), resource=otlp.pod(pod)
         )
         assert not self.store.export(body, self.now).rejected
+        self.journal.append(("export", body, self.now))
 
     def tick(self) -> None:
         """Price what has come."""
-        readings, forgotten = self.usage.read(self.store.families.get(FAMILY))
-        self.series.observe(readings, forgotten, self.book, self.store.scrapers.opened, self.now)
+        family = self.store.families.get(FAMILY)
+        self._keep(self.series.observe(family, self.book, self.store.scrapers.opened, self.now))
+
+    def open(self) -> None:
+        """Open what has been seen at 0."""
+        if self.store.scrapers.open(self.now):
+            self.journal.append(("opening", self.store.scrapers.opened, self.now))
+        self._keep(self.series.open(self.store.scrapers, self.now))
+
+    def _keep(self, mark: Mark | None) -> None:
+        if mark is not None:
+            self.journal.append(("mark", json.loads(json.dumps(mark)), self.now))
+
+    def restart(self, book: Book) -> None:
+        """Begin anew with nothing but the journal, and other prices."""
+        scrapers = self.store.scrapers.state()
+        self.store, self.series, self.book = Store(NOW - 60 * SECOND), CostSeries(), book
+        for kind, what, now in self.journal:
+            if kind == "export":
+                self.store.export(what, now)
+            elif kind == "opening":
+                self.store.scrapers.open_up_to(what)
+            else:
+                self.series.replay(what, self.store.families.get(FAMILY), self.store.scrapers.opened, now)
+        self.store.scrapers.waiting.clear()
+        self.store.scrapers.restore(scrapers)
 
     def scrape(self, name: str = "=one") -> dict[str, float]:
         """What a scraper is shown, by family and kind of token."""
@@ -81,8 +107,7 @@ class _Receiver:
         self.tick()
         scrapers = self.store.scrapers
         scraper = scrapers.begin(name, 0, self.now)
-        scrapers.open(self.now)
-        self.series.open(scrapers, self.now)
+        self.open()
         mark, newest = scrapers.opened, self.store.census.newest
         shown = self.read(to_scraper=True)
         scrapers.complete(scraper, mark, newest, self.now)
@@ -90,11 +115,8 @@ class _Receiver:
 
     def read(self, *, to_scraper: bool = False) -> dict[str, float]:
         """The samples of all pods, by family and kind."""
-        text = b"".join(
-            cost_exposition.render(
-                self.series, TEXT, lambda number: bool(self.store.live[number]), to_scraper=to_scraper
-            )
-        ).decode()
+        pieces = cost_exposition.render(self.series, TEXT, self.store.live, to_scraper=to_scraper)
+        text = b"".join(pieces).decode()
         shown: dict[str, float] = {}
         for line in text.splitlines():
             if not line.startswith("#") and "_created" not in line:
@@ -163,7 +185,8 @@ def test_a_series_does_not_wait_for_ever() -> None:
     receiver.export(input=1_000_000)
     receiver.tick()
     receiver.now += 301 * SECOND
-    receiver.series.open(receiver.store.scrapers, receiver.now)
+    assert {"estimated.input": 0.0} == receiver.read(to_scraper=True)
+    receiver.open()
     assert {"estimated.input": 1.0} == receiver.read(to_scraper=True)
 
 
@@ -237,15 +260,20 @@ def test_a_pod_that_begins_anew() -> None:
     assert {"estimated.input": 4.0} == receiver.scrape()
 
 
-def test_readings_are_what_is_shown() -> None:
-    """What a stream counted before its restart would be missing, or one that rests be read again and again."""
+def test_looks_that_find_nothing_leave_no_mark() -> None:
+    """The journal of a receiver whose gateways rest would grow for ever."""
     receiver = _Receiver()
-    read = [receiver.usage.read(receiver.store.families.get(FAMILY))]
-    for total, start in ((3_000_000, None), (1_000_000, NOW + 2 * SECOND)):
-        receiver.export(input=total, start=start)
-        read.append(receiver.usage.read(receiver.store.families.get(FAMILY)))
-    read.append(receiver.usage.read(receiver.store.families.get(FAMILY)))
-    assert [[], [3_000_000.0], [4_000_000.0], []] == [[one.value for one in readings] for readings, _ in read]
+    receiver.tick()
+    receiver.export(input=3_000_000)
+    receiver.tick()
+    receiver.tick()
+    receiver.export(input=3_000_000)
+    receiver.tick()
+    receiver.export(input=4_000_000)
+    receiver.tick()
+    prices = [what["prices"] for kind, what, _ in receiver.journal if kind == "mark"]
+    rates = [1_000_000, 250_000, 1_000_000, 4_000_000, 4_000_000]
+    assert [[["m", "m", "openai", rates]], []] == prices
 
 
 def test_delta_streams() -> None:
@@ -293,56 +321,83 @@ def test_pods_that_end_and_are_forgotten() -> None:
     source.last_seen = source.quiet_since = receiver.now - 61 * SECOND
     receiver.store.expire(receiver.now)
     receiver.tick()
-    state = receiver.series.state()
-    assert (1, 1) == (len(state["groups"]), len(state["counters"]))
     assert {"estimated.input": 1.0} == receiver.read()
-
-
-def _through_json(document: Mapping[str, Any] | None) -> Any:
-    return json.loads(json.dumps(document))
+    receiver.export(model="m-2024-01-01", input=3_000_000)
+    receiver.tick()
+    (rows,) = receiver.series.layouts()
+    assert (2, 2, 2) == (rows.size, len(rows.hashes), int(np.count_nonzero(rows.total)))
+    assert {"estimated.input": 4.0} == receiver.read()
 
 
 def test_a_restart_goes_on() -> None:
-    """After a restart a counter would begin anew, fall, or be shown at 0 once more."""
+    """After a restart a counter would begin anew, fall, or be shown at 0 once more; or be priced by today's prices."""
     receiver = _Receiver(_priced(4))
     receiver.scrape()
     receiver.export(input=1_000_000)
     receiver.scrape()
-    receiver.scrape()
-    changes = _through_json(receiver.series.take_changes())
+    assert {"estimated.input": 4.0} == receiver.scrape()
     receiver.export(input=2_000_000)  # acknowledged and journalled, but not priced before the crash
-    receiver.series, receiver.usage, receiver.book = CostSeries(), TokenUsage(), _priced(1)
-    receiver.series.restore(changes)
+    receiver.restart(_priced(1))
     assert {"estimated.input": 5.0} == receiver.scrape()
 
 
-def test_changes_are_all_that_changed() -> None:
-    """A journal of changes would not lead to the state, or would hold everything each time."""
-    receiver = _Receiver()
+def test_a_snapshot_holds_everything() -> None:
+    """After a restart from a snapshot a counter would begin anew, or rows be priced as those of other models."""
+    receiver = _Receiver(_book({"models": ["m"], "input": 4, "cached": 1}))
+    receiver.scrape()
+    for model in ("m", "m-2024-01-01", "a"):
+        receiver.export(model=model, input=1_000_000, cached_input=400_000, output=5)
+    receiver.scrape()
+    before = receiver.scrape()
+    document, arrays = receiver.series.state()
     later = CostSeries()
-    for step in range(4):
-        receiver.export(input=1_000_000 * step, output=step)
-        receiver.scrape()
-        later.restore(_through_json(receiver.series.take_changes()))
-    assert receiver.series.take_changes() is None
-    assert receiver.series.state() == later.state()
-    receiver.export(model="m-2024-01-01", input=5)
-    receiver.tick()
-    changes = receiver.series.take_changes()
-    assert changes is not None
-    assert (1, 1) == (len(changes["groups"]), len(changes["counters"]))
+    later.restore(json.loads(json.dumps(document)), arrays, receiver.store.families[FAMILY])
+    receiver.series = later
+    receiver.export(model="m-2024-01-01", input=2_000_000, cached_input=900_000, output=6)
+    after = receiver.scrape()
+    gained = {name: after[name] - before[name] for name in after}
+    # 500,000 tokens of input and 500,000 cached ones, at 4 and 1 USD a million.
+    expected = {"estimated.input": 2.0, "estimated.cached_input": 0.5, "unpriced.output": 1.0}
+    assert pytest.approx(expected, rel=1e-9) == gained
 
 
-def test_groups_that_a_restart_cannot_place() -> None:
-    """What a snapshot knows of a pod that the store has forgotten would be kept for ever."""
+def test_marks_after_a_snapshot_say_all_prices() -> None:
+    """What was priced after a snapshot would have no price after a restart, since only what came before says it."""
     receiver = _Receiver()
     receiver.export(input=1_000_000)
     receiver.tick()
-    document = _through_json(receiver.series.state())
-    other = _Receiver()
-    other.series.restore(document)
-    other.tick()
-    assert {"version": 1, "groups": [], "counters": []} == other.series.state()
+    receiver.series.state()
+    receiver.export(input=2_000_000)
+    receiver.tick()
+    assert "m" == receiver.journal[-1][1]["prices"][0][0]
+
+
+def test_numbers_that_are_too_large() -> None:
+    """A sum that no gateway can have makes a counter fall, or takes all others of the look with it."""
+    receiver = _Receiver(_priced(250_000))
+    receiver.scrape()
+    receiver.export(input=1e30)
+    receiver.export(output=2.0)
+    receiver.scrape()
+    assert {"estimated.input": float(1 << 51), "estimated.output": 2.0} == receiver.scrape()
+    receiver.export(output=5.0)
+    assert {"estimated.input": float(1 << 51), "estimated.output": 5.0} == receiver.scrape()
+
+
+def test_groups_of_forgotten_pods_are_used_again() -> None:
+    """A group that is used again would keep the model of another pod, and be priced as that; or memory would grow."""
+    receiver = _Receiver(_book({"models": ["a"], "input": 1}, {"models": ["b"], "input": 10}))
+    receiver.store.expiry = Expiry(retention=60 * SECOND)
+    for number, model in enumerate(("a", "b", "a", "b")):
+        receiver.export(model=model, pod=f"pod-{number}", input=1_000_000)
+        receiver.tick()
+        assert {"estimated.input": {"a": 1.0, "b": 10.0}[model]} == receiver.read()
+        (source,) = receiver.store.sources.values()
+        receiver.store.show(source, live=False)
+        source.last_seen = source.quiet_since = receiver.now - 61 * SECOND
+        receiver.store.expire(receiver.now)
+        receiver.tick()
+    assert {} == receiver.read()
 
 
 def test_the_text() -> None:
@@ -351,8 +406,8 @@ def test_the_text() -> None:
     receiver.export(input=1_500_000)
     receiver.tick()
     found = (
-        'gateway_name="gateway",gateway_namespace="default",gateway_pod="pod-1",gen_ai_provider_name="openai",'
-        'gen_ai_request_model="m",gen_ai_response_model="m",gen_ai_token_type="input"'
+        'gateway_name="gateway",gateway_namespace="default",gateway_pod="pod-1",gen_ai_operation_name="chat",'
+        'gen_ai_provider_name="openai",gen_ai_request_model="m",gen_ai_response_model="m",gen_ai_token_type="input"'
     )
     text = "Estimated cost of tokens in USD. Kinds add up: input is without cached ones, output without reasoning."
     created = exposition.go_float(receiver.now / SECOND)
@@ -360,14 +415,14 @@ def test_the_text() -> None:
         f"# HELP gen_ai_estimated_cost_usd {text}\n# TYPE gen_ai_estimated_cost_usd counter\n"
         f"{_COST}{{{found}}} 1.5\ngen_ai_estimated_cost_usd_created{{{found}}} {created}\n"
     )
-    pieces = cost_exposition.render(receiver.series, OPENMETRICS, lambda _: True, to_scraper=False)
+    pieces = cost_exposition.render(receiver.series, OPENMETRICS, receiver.store.live, to_scraper=False)
     assert expected == b"".join(pieces).decode()
     expected = (
         f"# HELP {_COST} {text}\n# TYPE {_COST} counter\n{_COST}{{{found}}} 1.5\n"
         f"# HELP gen_ai_estimated_cost_usd_created {text}\n# TYPE gen_ai_estimated_cost_usd_created gauge\n"
         f"gen_ai_estimated_cost_usd_created{{{found}}} {created}\n"
     )
-    pieces = cost_exposition.render(receiver.series, TEXT, lambda _: True, to_scraper=False)
+    pieces = cost_exposition.render(receiver.series, TEXT, receiver.store.live, to_scraper=False)
     assert expected == b"".join(pieces).decode()
 
 
@@ -404,6 +459,21 @@ def test_labels_come_back() -> None:
     assert found == labels.parse(text)
 
 
+_TEXT: Final = st.text(st.sampled_from('ab\\",=\n\0{} k'), max_size=12).map(lambda text: text.replace("\0", ""))
+
+
+@examples(200)
+@hypothesis.given(st.dictionaries(st.sampled_from(("a", "kind", "ki", "le2", "z_kind")), _TEXT))
+def test_one_label_is_found(found: dict[str, str]) -> None:
+    """A value that looks like a label would be taken for one, or a label be cut off in its middle."""
+    text = naming.render_labels({"a": "", **found})
+    for name in ("a", "kind", "ki", "le2", "z_kind", "nd"):
+        value, others = labels.split(text, name)
+        assert {"a": "", **found}.get(name, "") == value == labels.value(text, name)
+        left = {key: value for key, value in {"a": "", **found}.items() if key != name}
+        assert left == labels.parse(others)
+
+
 _REQUEST = st.builds(
     lambda plain, cached, visible, reasoning: Tokens(plain + cached, cached, 0, visible + reasoning, reasoning),
     *(st.integers(0, 5000),) * 4,
@@ -436,6 +506,9 @@ def test_metrics_and_logs_agree(steps: list[tuple[list[Tokens], bool, bool]]) ->
             receiver.tick()
             receiver.book = _priced(next(prices))
     receiver.scrape()
-    counters = receiver.series.state()["counters"]
-    assert expected == sum(values[1] for _, _, values in counters)
+    total = sum(int(rows.usd.sum()) * UNITS_PER_USD + int(rows.units.sum()) for rows in receiver.series.layouts())
+    assert expected == total
     assert sorted(shown) == shown
+    before = receiver.read()
+    receiver.restart(_priced(11))
+    assert before == receiver.read()
