@@ -27,9 +27,10 @@ TARGET: Final = "target"
 COST: Final = "gen_ai_estimated_cost_usd"
 UNPRICED: Final = "gen_ai_unpriced_tokens"
 FROM_ACCESS_LOGS: Final = ("aigw_access_logs", "aigw_requests", "aigw_aborted_requests", "aigw_mcp_requests")
+FROM_BOTH: Final = ("aigw_telemetry_completeness_ratio", "aigw_telemetry_requests", "aigw_telemetry_tokens")
 
 # Their names and their samples': no metric of a sender may have one of these.
-_COUNTERS: Final = (COST, UNPRICED, *FROM_ACCESS_LOGS)
+_COUNTERS: Final = (COST, UNPRICED, *FROM_ACCESS_LOGS, *FROM_BOTH)
 OUR_FAMILIES: Final = frozenset(
     {TARGET, "target_info", *(name + suffix for name in _COUNTERS for suffix in ("", "_total", "_created"))}
 )

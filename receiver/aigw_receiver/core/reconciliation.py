@@ -11,10 +11,11 @@ held against nobody. It reads neither the store nor the records; both come in as
 
 import collections
 import dataclasses
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple, TypeAlias
 
-SECOND: Final = 1_000_000_000
+from aigw_receiver.core.limits import OTHER
+from aigw_receiver.core.sources import SECOND
 
 # Envoy sends a log within a second of the end of a request; a second more for the way.
 _FLUSH: Final = 2 * SECOND
@@ -25,10 +26,13 @@ _GRACE: Final = 120 * SECOND
 # Comparisons reach back to a moment of which there is one a minute.
 _STEP: Final = 60 * SECOND
 
-_OTHER: Final = "other"
+# What the gateway's metrics call a model that no request named.
+UNKNOWN: Final = "unknown"
 
 Gateway: TypeAlias = tuple[str, str]
+"""namespace and name"""
 Key: TypeAlias = tuple[str, str, str]
+"""a gateway's namespace and name, and a model: the one that was asked for"""
 
 
 @dataclasses.dataclass(slots=True)
@@ -48,37 +52,31 @@ class Counts:
 
     def plus(self, other: "Counts") -> "Counts":
         """The sum."""
-        return Counts(*(a + b for a, b in zip(_values(self), _values(other), strict=True)))
+        return Counts(
+            self.answered + other.answered,
+            self.good + other.good,
+            self.aborted + other.aborted,
+            self.with_tokens + other.with_tokens,
+            self.input + other.input,
+            self.output + other.output,
+        )
 
     def minus(self, other: "Counts") -> "Counts":
         """The difference, nowhere below 0."""
-        return Counts(*(max(0, a - b) for a, b in zip(_values(self), _values(other), strict=True)))
+        return Counts(
+            self.answered - other.answered if self.answered > other.answered else 0,
+            self.good - other.good if self.good > other.good else 0,
+            self.aborted - other.aborted if self.aborted > other.aborted else 0,
+            self.with_tokens - other.with_tokens if self.with_tokens > other.with_tokens else 0,
+            self.input - other.input if self.input > other.input else 0,
+            self.output - other.output if self.output > other.output else 0,
+        )
 
     def __bool__(self) -> bool:
-        return any(_values(self))
-
-
-def _values(counts: Counts) -> tuple[int, ...]:
-    return (counts.answered, counts.good, counts.aborted, counts.with_tokens, counts.input, counts.output)
+        return bool(self.answered or self.good or self.aborted or self.with_tokens or self.input or self.output)
 
 
 _NONE: Final = Counts()
-
-
-class Reading(NamedTuple):
-    """What one series of the metrics shows now.
-
-    Of gen_ai_server_request_duration_seconds its count is `answered`, and `good` as well where there is no error_type;
-    of gen_ai_client_token_usage the sum is `input` or `output` by token type, and the count of the type input is
-    `with_tokens`. The model is gen_ai_original_model, which is what logs call the requested one.
-    """
-
-    series: Hashable
-    gateway: Gateway
-    model: str
-    counts: Counts
-    from_zero: bool
-    """whether the series began under our eyes, so that its first value counts"""
 
 
 class Heard(NamedTuple):
@@ -86,6 +84,15 @@ class Heard(NamedTuple):
 
     first: int
     last: int
+
+
+class Usage(NamedTuple):
+    """What the metrics of all gateways have gained since the last look."""
+
+    increases: Mapping[Key, Counts]
+    joined: frozenset[Gateway]
+    """gateways of which a pod came in with counts of a time before ours, which are in no increase"""
+    heard: Mapping[Gateway, Heard]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -117,97 +124,117 @@ class _Moment(NamedTuple):
 
 
 class _Model:
-    """One model of one gateway: totals since it was first seen, and the moments that they had."""
+    """One model of one gateway: totals since it was first seen, and the moments that they had.
 
-    __slots__ = ("edges", "latest", "logs", "metrics", "recent")
+    Counts in here are never changed, but replaced; so the same object is the same total.
+    """
 
-    def __init__(self, time: int) -> None:
+    __slots__ = ("edges", "gateway", "latest", "logs", "metrics", "recent")
+
+    def __init__(self, gateway: Gateway, time: int) -> None:
+        self.gateway = gateway
         self.metrics = _NONE
         self.logs = _NONE
         self.latest = _Moment(time, _NONE, _NONE, _NONE, _NONE)
         self.edges = collections.deque([self.latest])
         self.recent: collections.deque[tuple[int, Counts]] = collections.deque([(time, _NONE)])
 
+    @property
+    def rests(self) -> bool:
+        """Whether nothing is under way: the latest moment has all that both sides have."""
+        latest = self.latest
+        return latest.metrics is self.metrics and latest.low is self.logs and latest.high is self.logs
+
+    def drop_edges(self, before: int) -> None:
+        """Forget the moments that a window from `before` on does not need."""
+        while len(self.edges) > 1 and self.edges[1].time <= before:
+            self.edges.popleft()
+
 
 class Reconciliation:
     """Compares, over a sliding window, what is brought to it every few seconds."""
 
-    def __init__(self, *, window: int = 3600 * SECOND, models: int = 5_000) -> None:
-        """`window` in nanoseconds; of more `models` of all gateways than are followed, the rest is `other`."""
-        self._window = window
+    def __init__(self, *, window: int = 3600 * SECOND, models: int = 2_000) -> None:
+        """`window` in nanoseconds; of more `models` of all gateways than are followed, the rest is `other`.
+
+        All that are in use are looked at by each call; those that rest are not.
+        """
+        self.window: Final = window
         self._most = models
         self._models: dict[Key, _Model] = {}
-        self._series: dict[Hashable, Counts] = {}
+        self._busy: dict[Key, _Model] = {}
+        """those that do not rest; of the others only the window moves on"""
         self._logged: dict[Key, Counts] = {}
-        self._before: tuple[int, dict[Gateway, Heard]] | None = None
+        self._before: tuple[int, Usage] | None = None
+        self._swept = 0
 
-    def observe(
-        self, readings: Iterable[Reading], logged: Mapping[Key, Counts], heard: Mapping[Gateway, Heard], now: int
-    ) -> None:
-        """Take in what both sides show now; to be called every five seconds or so.
+    def observe(self, usage: Usage, logged: Mapping[Key, Counts], now: int) -> None:
+        """Take in what the metrics gained, and what the logs show now; to be called every five seconds or so.
 
         The first call only says where both sides begin: what was counted before is compared with nothing.
         """
-        metrics = self._increases(readings)
-        logs = {key: counts.minus(self._logged.get(key, _NONE)) for key, counts in logged.items()}
-        self._logged = {key: dataclasses.replace(counts) for key, counts in logged.items()}
+        logs = self._gained(logged)
         if self._before is not None:
-            then, heard_then = self._before
-            before = {key: model.metrics for key, model in self._models.items()}
-            for increases, is_log in ((metrics, False), (logs, True)):
-                for key, increase in increases.items():
-                    if increase:
-                        self._add(key, increase, then, is_log=is_log)
-            for key, model in self._models.items():
-                self._judge(model, before.get(key, _NONE), heard_then.get(key[:2]), then, now)
-            self._forget_idle(now)
-        self._before = now, dict(heard)
+            then, before = self._before
+            grown = [(self._find(key, then), increase) for key, increase in usage.increases.items() if increase]
+            written = [(self._find(key, then), increase) for key, increase in logs.items()]
+            metrics = {key: model.metrics for key, model in self._busy.items()}
+            for model, increase in grown:
+                model.metrics = model.metrics.plus(increase)
+            for model, increase in written:
+                model.logs = model.logs.plus(increase)
+            for key, model in list(self._busy.items()):
+                self._judge(model, metrics[key], before.heard.get(model.gateway), then, now)
+                if model.rests:
+                    del self._busy[key]
+            if before.joined:
+                self._begin_anew(before.joined)
+            if now - self._swept >= _STEP:
+                self._sweep(then, now)
+        self._before = now, usage
 
     def compare(self) -> list[Comparison]:
         """Every model that had a request within the window, sorted by gateway and model."""
         comparisons = []
-        for (space, name, model), state in sorted(self._models.items()):
+        for (space, name, model), state in sorted(self._models.items(), key=lambda item: item[0]):
             comparison = _compare((space, name), model, state.edges[0], state.latest)
-            if comparison.metrics or comparison.logs:
+            if comparison is not None:
                 comparisons.append(comparison)
         return comparisons
 
-    def _increases(self, readings: Iterable[Reading]) -> dict[Key, Counts]:
-        """What the series have gained since the last call, by gateway and model."""
-        increases: dict[Key, Counts] = {}
-        series: dict[Hashable, Counts] = {}
-        for reading in readings:
-            series[reading.series] = reading.counts
-            last = self._series.get(reading.series, _NONE if reading.from_zero else reading.counts)
-            if last != reading.counts:
-                key = (*reading.gateway, reading.model)
-                increases[key] = increases.get(key, _NONE).plus(reading.counts.minus(last))
-        self._series = series
-        return increases
+    def _gained(self, logged: Mapping[Key, Counts]) -> dict[Key, Counts]:
+        """What the logs have gained since the last call, by gateway and model."""
+        gained: dict[Key, Counts] = {}
+        for key, counts in logged.items():
+            last = self._logged.get(key, _NONE)
+            if counts != last:
+                self._logged[key] = dataclasses.replace(counts)
+                named = (*key[:2], key[2] or UNKNOWN)
+                gained[named] = gained.get(named, _NONE).plus(counts.minus(last))
+        return gained
 
-    def _add(self, key: Key, increase: Counts, then: int, *, is_log: bool) -> None:
+    def _find(self, key: Key, then: int) -> _Model:
+        """The model to which something is added, busy from now on."""
+        if key not in self._models and len(self._models) >= self._most:
+            key = (*key[:2], OTHER)
         model = self._models.get(key)
-        if model is None and len(self._models) >= self._most:
-            key = (*key[:2], _OTHER)
-            model = self._models.get(key)
         if model is None:
-            model = self._models[key] = _Model(then)
-        if is_log:
-            model.logs = model.logs.plus(increase)
-        else:
-            model.metrics = model.metrics.plus(increase)
+            model = self._models[key] = _Model(key[:2], then)
+        self._busy[key] = model
+        return model
 
     def _judge(self, model: _Model, metrics: Counts, heard: Heard | None, then: int, now: int) -> None:
         """Compare the metrics of the last call with the logs of their time: by now, those have come."""
-        if model.recent[-1][1] != model.logs:
-            model.recent.append((now, model.logs))
+        recent = model.recent
+        if recent[-1][1] is not model.logs:
+            recent.append((now, model.logs))
         first, last = heard or (then - _GRACE, then)
-        reach = max(min(first - _FLUSH, then - _GRACE), now - self._window)
-        while len(model.recent) > 1 and model.recent[1][0] <= reach:
-            model.recent.popleft()
-        low = model.recent[0][1]
+        reach = max(min(first - _FLUSH, then - _GRACE), now - self.window)
+        while len(recent) > 1 and recent[1][0] <= reach:
+            recent.popleft()
+        low = recent[0][1]
         high = model.logs
-        for time, logs in model.recent:
+        for time, logs in recent:
             if time <= first - _FLUSH:
                 low = logs
             if time >= last + _FLUSH:
@@ -216,30 +243,46 @@ class Reconciliation:
         model.latest = _Moment(then, metrics, low, high, model.logs)
         if then - model.edges[-1].time >= _STEP:
             model.edges.append(model.latest)
-        while len(model.edges) > 1 and model.edges[1].time <= now - self._window:
-            model.edges.popleft()
+        model.drop_edges(now - self.window)
 
-    def _forget_idle(self, now: int) -> None:
-        """Drop models without a request within the window."""
+    def _begin_anew(self, gateways: frozenset[Gateway]) -> None:
+        """Compare these gateways from the last moment on.
+
+        A pod has brought counts of requests whose logs we cannot have had; what else was under way when it came is on
+        either side of that moment.
+        """
+        for model in self._models.values():
+            if model.gateway in gateways:
+                model.edges = collections.deque([model.latest])
+
+    def _sweep(self, then: int, now: int) -> None:
+        """Move the window on where a model rests, and drop those that had no request within it."""
+        self._swept = now
         for key, model in list(self._models.items()):
-            edge = model.edges[0]
-            if (
-                edge.time <= now - self._window
-                and (edge.metrics, edge.low) == (model.metrics, model.logs)
-                and model.latest.low == model.logs
-            ):
+            if key in self._busy:
+                continue
+            if model.edges[-1] is not model.latest:
+                model.latest = model.latest._replace(time=then)
+                model.edges.append(model.latest)
+            model.drop_edges(now - self.window)
+            if len(model.edges) == 1 and model.edges[0].time <= now - self.window:
                 del self._models[key]
 
 
-def _compare(gateway: Gateway, model: str, edge: _Moment, latest: _Moment) -> Comparison:
+def _compare(gateway: Gateway, model: str, edge: _Moment, latest: _Moment) -> Comparison | None:
+    """What has happened between two moments; None where nothing has."""
+    if edge is latest:
+        return None
     metrics, logs = latest.metrics.minus(edge.metrics), latest.logs.minus(edge.logs)
-    most, least = latest.high.minus(edge.low), latest.low.minus(edge.high)
+    if not (metrics or logs):
+        return None
+    least = latest.low.minus(edge.high)
     return Comparison(
         gateway,
         model,
         metrics,
         logs,
-        access_logs=_ratio(most.answered, metrics.answered),
+        access_logs=_ratio(latest.high.answered - edge.low.answered, metrics.answered),
         measured=_ratio(metrics.answered, least.answered),
         tokens=_token_ratio(metrics, least),
         access_log_tokens=_ratio(logs.with_tokens, logs.good),

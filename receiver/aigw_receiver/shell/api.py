@@ -1,15 +1,20 @@
-"""The JSON API beside the gateways' series: `GET /api/sources`. What an answer says is decided in the core."""
+"""The JSON API beside the gateways' series. What an answer says is decided in the core."""
 
 import json
 import time
+from typing import Any, Final
 
 from aiohttp import web
 
 from aigw_receiver.core import source_list
 from aigw_receiver.shell.ingest import Ingest
+from aigw_receiver.shell.reconcile import Reconcile
+
+# What was true a moment ago answers no question about now.
+_HEADERS: Final = {"Cache-Control": "no-store"}
 
 
-def add_routes(app: web.Application, ingest: Ingest) -> None:
+def add_routes(app: web.Application, ingest: Ingest, reconcile: Reconcile) -> None:
     """Add the paths of the API to the application of a listener."""
 
     async def sources(_: web.Request) -> web.Response:
@@ -17,8 +22,14 @@ def add_routes(app: web.Application, ingest: Ingest) -> None:
             store, now = ingest.store, time.time_ns()
             ingest.logs.settle(now)
             listed = source_list.list_sources(store.sources.values(), store.expiry, now, ingest.logs.heard)
-        # What was true a moment ago answers no question about now.
-        headers = {"Cache-Control": "no-store"}
-        return web.Response(text=json.dumps(listed), content_type="application/json", headers=headers)
+        return _answer(listed)
+
+    async def reconciliation(_: web.Request) -> web.Response:
+        return _answer(reconcile.document(time.time_ns()))
 
     app.router.add_get("/api/sources", sources, allow_head=False)
+    app.router.add_get("/api/reconciliation", reconciliation, allow_head=False)
+
+
+def _answer(document: dict[str, Any]) -> web.Response:
+    return web.Response(text=json.dumps(document), content_type="application/json", headers=_HEADERS)

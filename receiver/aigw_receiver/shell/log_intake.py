@@ -4,16 +4,15 @@ Everything here is called under the lock of the store, beside which the counters
 they are only summed up by the reader, and counted when `settle` is called.
 """
 
-import dataclasses
 import itertools
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from aigw_receiver.core.access_logs import fast, flat, redaction, rules, text
+from aigw_receiver.core.access_logs import fast, redaction, rules, text
 from aigw_receiver.core.access_logs.counters import counters_beside
-from aigw_receiver.core.access_logs.glance import Glance, Group
-from aigw_receiver.core.access_logs.model import AccessLog, Ending, Kept, RouteType
+from aigw_receiver.core.access_logs.glance import Found, Glance, Group
+from aigw_receiver.core.access_logs.model import Ending, RouteType
 from aigw_receiver.core.access_logs.reasons import LogDropReason
 from aigw_receiver.core.access_logs.rule_settings import RuleSettings
 from aigw_receiver.core.access_logs.rules import Rules, Verdict
@@ -22,6 +21,7 @@ from aigw_receiver.core.model import Identity
 from aigw_receiver.core.pricing import cost
 from aigw_receiver.core.pricing.book import Book, Query
 from aigw_receiver.core.pricing.cost import Priced
+from aigw_receiver.core.reconciliation import Counts, Key
 from aigw_receiver.core.store import Store
 from aigw_receiver.shell.journal import Journal
 from aigw_receiver.shell.metrics import Telemetry
@@ -81,25 +81,21 @@ class LogIntake:
 
     def _keep(self, glance: Glance, verdict: Verdict, now: int) -> LogDropReason | None:
         """Hand a record to the sinks; or why it is none after all."""
-        log = glance.read()
-        if isinstance(log, LogDropReason):
-            return log
-        if self._sinks:
-            if not log.time:
-                log = dataclasses.replace(log, time=now)
-            line = flat.to_json_line(self._priced(log, verdict))
-            for sink in self._sinks:
-                sink.put(line)
+        line = glance.line(self._priced(glance, verdict, glance.time or now))
+        if isinstance(line, LogDropReason):
+            return line
+        for sink in self._sinks:
+            sink.put(line)
         return None
 
-    def _priced(self, log: AccessLog, verdict: Verdict) -> Kept:
-        """A record with what it cost, where that is known."""
-        if self._book is not None and log.route_type is RouteType.LLM:
-            query = Query(log.answered_model, log.requested_model, log.provider, log.backend, log.time)
-            priced = cost.price(self._book(), query, log.tokens)
+    def _priced(self, glance: Glance, verdict: Verdict, time: int) -> Found:
+        """What a record cost, where that is known."""
+        if self._book is not None and glance.route_type is RouteType.LLM:
+            query = Query(glance.answered_model, glance.requested_model, glance.provider, glance.backend, time)
+            priced = cost.price(self._book(), query, glance.tokens)
             if isinstance(priced, Priced):
-                return Kept(log, verdict, cost.usd(priced.cost), priced.match.entry.label)
-        return Kept(log, verdict)
+                return Found(verdict, time, cost.usd(priced.cost), priced.match.entry.label)
+        return Found(verdict, time)
 
     def settle(self, now: int) -> None:
         """Count what was summed up, and learn from it; to be called every second or so."""
@@ -148,6 +144,11 @@ class LogIntake:
             changes = self._counters.dump()["series"]
         if changes:
             self._is_kept = self._journal.append_logs(changes, now, self._store)
+
+    @property
+    def logged(self) -> Mapping[Key, Counts]:
+        """Requests and tokens by gateway and model, as they were when `publish` was last called."""
+        return self._counters.logged
 
     def render(self, text_format: Format, mark: int | None) -> Iterator[bytes]:
         """The families of these counters, in pieces."""

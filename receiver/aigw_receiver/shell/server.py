@@ -13,7 +13,7 @@ from aiohttp import web
 from aigw_receiver.core.address import Address
 from aigw_receiver.core.store import Store
 from aigw_receiver.settings import Settings
-from aigw_receiver.shell import http_server, price_book, telemetry
+from aigw_receiver.shell import http_server, price_book, reconcile, telemetry
 from aigw_receiver.shell import web as exposition_server
 from aigw_receiver.shell.costs import Costs
 from aigw_receiver.shell.expiry import expire_forever
@@ -23,6 +23,7 @@ from aigw_receiver.shell.journal import Journal
 from aigw_receiver.shell.log_intake import LogIntake
 from aigw_receiver.shell.metrics import Telemetry
 from aigw_receiver.shell.price_book import PriceBook
+from aigw_receiver.shell.reconcile import Reconcile
 from aigw_receiver.shell.sinks.base import Sink
 from aigw_receiver.shell.sinks.file import FileSink
 from aigw_receiver.shell.sinks.stdout import StdoutSink
@@ -69,13 +70,16 @@ class Server:
         own.watch_prices(lambda: not prices.error)
         costs = Costs(ingest, prices, journal)
         costs.observe(time.time_ns())
+        comparison = Reconcile(ingest)
+        comparison.observe(time.time_ns())
         grpc_server = GrpcServer(ingest, own, max_message=settings.limits.grpc_message)
         exporter = http_server.Exporter(ingest, own, settings.limits.http_body)
         try:
-            await self._listen(exporter, ingest, own, journal, costs, grpc_server)
+            await self._listen(exporter, ingest, own, journal, costs, comparison, grpc_server)
             tasks = [
                 loop.create_task(expire_forever(ingest, costs)),
                 loop.create_task(price_book.follow(prices, costs.change)),
+                loop.create_task(reconcile.observe_forever(comparison)),
             ]
             self._ready = True
             _log.info("serving", extra={"otlp_grpc": [*map(str, settings.listen.otlp_grpc)], **self._http_addresses()})
@@ -137,13 +141,14 @@ class Server:
         own: Telemetry,
         journal: Journal | None,
         costs: Costs,
+        comparison: Reconcile,
         grpc_server: GrpcServer,
     ) -> None:
         listen = self._settings.listen
         for address in listen.otlp_grpc:
             await grpc_server.listen(address)
         await self._open(http_server.build_app(exporter), listen.otlp_http)
-        await self._open(exposition_server.build_app(ingest, own, journal, costs), listen.http)
+        await self._open(exposition_server.build_app(ingest, own, journal, costs, comparison), listen.http)
         await self._open(telemetry.build_app(own.registry, lambda: self._ready), listen.telemetry)
 
     async def _open(self, app: web.Application, address: Address) -> None:

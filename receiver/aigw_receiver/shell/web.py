@@ -19,6 +19,7 @@ from aigw_receiver.shell.costs import Costs
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.journal import Journal
 from aigw_receiver.shell.metrics import Telemetry
+from aigw_receiver.shell.reconcile import Reconcile
 
 # Level 1 costs a third of level 6 and saves nearly as much of this text; 16 + 15 is the format of gzip.
 _GZIP_LEVEL: Final = 1
@@ -55,9 +56,12 @@ def _is_closed(protocol: Any) -> bool:
 class _Exposition:
     """Answers scrapes."""
 
-    def __init__(self, ingest: Ingest, telemetry: Telemetry, journal: Journal | None, costs: Costs) -> None:
+    def __init__(
+        self, ingest: Ingest, telemetry: Telemetry, journal: Journal | None, costs: Costs, reconcile: Reconcile
+    ) -> None:
         self._ingest = ingest
         self._costs = costs
+        self._reconcile = reconcile
         self._telemetry = telemetry
         self._journal = journal
         self._connections = _Connections()
@@ -75,7 +79,8 @@ class _Exposition:
             response.headers["Content-Encoding"] = "gzip"
         await response.prepare(request)
         logs = self._ingest.logs.render(text_format, mark)
-        more = itertools.chain(logs, self._costs.render(text_format, to_scraper=mark is not None))
+        costs = self._costs.render(text_format, to_scraper=mark is not None)
+        more = itertools.chain(logs, costs, self._reconcile.render(text_format))
         pieces = self._pieces(exposition.render(self._ingest.store, text_format, mark, more))
         for piece in _gzip(pieces) if compress else pieces:
             await response.write(piece)
@@ -128,9 +133,16 @@ def _gzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield compressor.flush()
 
 
-def build_app(ingest: Ingest, telemetry: Telemetry, journal: Journal | None, costs: Costs) -> web.Application:
-    """The application of the listener for the gateways' series and the API."""
+def build_app(
+    ingest: Ingest, telemetry: Telemetry, journal: Journal | None, costs: Costs, reconcile: Reconcile | None = None
+) -> web.Application:
+    """The application of the listener for the gateways' series and the API.
+
+    `reconcile` is told to observe by whoever made it; without one nothing is compared.
+    """
+    reconcile = reconcile or Reconcile(ingest)
     app = web.Application()
-    app.router.add_get("/metrics", _Exposition(ingest, telemetry, journal, costs).metrics, allow_head=False)
-    api.add_routes(app, ingest)
+    exposition = _Exposition(ingest, telemetry, journal, costs, reconcile)
+    app.router.add_get("/metrics", exposition.metrics, allow_head=False)
+    api.add_routes(app, ingest, reconcile)
     return app

@@ -2,19 +2,26 @@
 
 import dataclasses
 import random
+from collections.abc import Mapping
 from typing import Final
 
 import pytest
 
-from aigw_receiver.core.access_logs import text
-from aigw_receiver.core.exposition import TEXT
-from aigw_receiver.core.reconciliation import Comparison, Counts, Heard, Reading, Reconciliation
+from aigw_receiver.core.reconciliation import Comparison, Counts, Gateway, Heard, Key, Reconciliation, Usage
 
 NOW: Final = 1_700_000_000_000_000_000
 SECOND: Final = 1_000_000_000
 _TICK: Final = 5 * SECOND
 _GATEWAY: Final = ("default", "gateway")
 _KEY: Final = (*_GATEWAY, "gpt-5-nano")
+
+
+def _usage(
+    increases: Mapping[Key, Counts] | None = None,
+    heard: Mapping[Gateway, Heard] | None = None,
+    joined: frozenset[Gateway] = frozenset(),
+) -> Usage:
+    return Usage(increases or {}, joined, heard or {})
 
 
 @dataclasses.dataclass(slots=True)
@@ -28,17 +35,23 @@ class Bench:
     logs: Counts = dataclasses.field(default_factory=Counts)
     exported: Counts = dataclasses.field(default_factory=Counts)
     heard: Heard | None = None
+    joins: bool = False
+    """whether the next export is the first one of a pod that has counts of before"""
 
     def tick(self, times: int = 1) -> None:
         """Let time pass, five seconds at each step."""
         for _ in range(times):
             self.now += _TICK
+            increase, joined = Counts(), frozenset[Gateway]()
             if self.interval and self.now % self.interval == 0:
+                if self.joins:
+                    joined, self.joins = frozenset([_GATEWAY]), False
+                else:
+                    increase = self.metrics.minus(self.exported)
                 self.exported = dataclasses.replace(self.metrics)
                 self.heard = Heard(self.now, self.now)
-            readings = [Reading("series", _GATEWAY, "gpt-5-nano", self.exported, from_zero=True)] if self.heard else []
-            heard = {_GATEWAY: self.heard} if self.heard else {}
-            self.reconciliation.observe(readings, {_KEY: self.logs} if self.logs else {}, heard, self.now)
+            usage = _usage({_KEY: increase}, {_GATEWAY: self.heard} if self.heard else {}, joined)
+            self.reconciliation.observe(usage, {_KEY: self.logs} if self.logs else {}, self.now)
 
     def request(self, *, logged: bool = True, measured: bool = True, good: bool = True) -> None:
         """One request, with 30 tokens if it is good."""
@@ -184,43 +197,63 @@ def test_rare_exports() -> None:
 
 
 def test_what_was_before_is_not_compared() -> None:
-    """What a series or a log counter had when the receiver started is held against the other side."""
-    bench = Bench(metrics=Counts(500, 500), logs=Counts(100, 100))
-    bench.exported, bench.heard = bench.metrics, Heard(NOW, NOW)
-    bench.tick(3)
+    """What a log counter had when the comparison began is held against the metrics."""
+    bench = Bench(logs=Counts(100, 100))
+    bench.tick(6)
     assert [] == bench.reconciliation.compare()
     bench.request()
     bench.tick(6)
     assert (1.0, 1.0, 1.0, 1.0) == bench.ratios()
 
 
-def test_series_that_are_older_than_our_knowledge() -> None:
-    """A pod that comes to this receiver with counts of an earlier time looks as if its logs were lost."""
-    reconciliation = Reconciliation()
-    reconciliation.observe([], {}, {}, NOW)
-    for step in range(1, 9):
-        counts = Counts(1000, 1000) if step < 4 else Counts(1001, 1001)
-        heard = {_GATEWAY: Heard(NOW + step * _TICK, NOW + step * _TICK)}
-        logged = {_KEY: Counts(1, 1)} if step >= 4 else {}
-        reading = Reading("old", _GATEWAY, "gpt-5-nano", counts, from_zero=False)
-        reconciliation.observe([reading], logged, heard, NOW + step * _TICK)
-    (one,) = reconciliation.compare()
-    assert (Counts(1, 1), Counts(1, 1)) == (one.metrics, one.logs)
+@pytest.mark.parametrize("interval", [5 * SECOND, 10 * SECOND, 60 * SECOND, 600 * SECOND])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pod_that_joins(interval: int, seed: int) -> None:
+    """Whatever came before the first export of a pod, or while it was on its way, is held against one side."""
+    generator = random.Random(seed)
+    bench = Bench(interval=interval, joins=True, metrics=Counts(1000, 1000, 0, 1000))
+    for _ in range(4 * interval // _TICK + 20):
+        has_joined = not bench.joins
+        late = Counts()
+        for _ in range(generator.choice([0, 1, 2, 50])):
+            bench.request(logged=False)
+            late = late.plus(Counts(1, 1, 0, 1, 26, 4))
+        bench.tick()
+        bench.logs = bench.logs.plus(late)
+        for one in bench.reconciliation.compare():
+            # Before it has come, its gateway is taken for one without metrics, after two minutes.
+            ratios = {one.access_logs, one.tokens, one.access_log_tokens} | ({one.measured} if has_joined else set())
+            assert ratios <= {1.0, None}
+    assert not bench.joins
+    assert 1.0 == bench.ratios()[0]
 
 
-def test_a_pod_that_leaves_takes_nothing_back() -> None:
-    """The counts of a pod that ended are subtracted, or counted again when it returns."""
-    reconciliation = Reconciliation()
-    reconciliation.observe([], {}, {}, NOW)
-    logged = {_KEY: Counts(7, 7)}
-    first = Reading("one", _GATEWAY, "gpt-5-nano", Counts(5, 5), from_zero=True)
-    second = Reading("two", _GATEWAY, "gpt-5-nano", Counts(2, 2), from_zero=True)
-    for step in range(1, 9):
-        now = NOW + step * _TICK
-        readings = [first, second] if step < 4 else [second]
-        reconciliation.observe(readings, logged, {_GATEWAY: Heard(now, now)}, now)
-    (one,) = reconciliation.compare()
-    assert (1.0, 1.0, 7, 7) == (one.access_logs, one.measured, one.metrics.answered, one.logs.answered)
+def test_a_loss_after_a_pod_has_joined() -> None:
+    """Where a pod has joined, nothing is compared any more, or what was before it weighs in."""
+    bench = Bench(joins=True, metrics=Counts(1000, 1000))
+    bench.tick(2)
+    for _ in range(10):
+        bench.request()
+    bench.tick(4)
+    bench.joins = True
+    bench.request(logged=False)
+    bench.tick(6)
+    assert [] == bench.reconciliation.compare()
+    for number in range(10):
+        bench.request(logged=number != 0)
+    bench.tick(6)
+    assert (0.9, 1.0, 1.0, 1.0) == bench.ratios()
+
+
+def test_a_model_that_is_first_logged_when_a_pod_joins() -> None:
+    """A request that the first export of a pod had already counted is held against the metrics for an hour."""
+    bench = Bench(joins=True)
+    bench.now = NOW - 2 * _TICK
+    bench.metrics = Counts(1, 1)
+    bench.tick(2)
+    bench.logs = Counts(1, 1)
+    bench.tick(6)
+    assert [] == bench.reconciliation.compare()
 
 
 def test_window() -> None:
@@ -238,25 +271,64 @@ def test_window() -> None:
     assert {} == bench.reconciliation._models  # noqa: SLF001
 
 
+def test_window_in_traffic() -> None:
+    """Where requests never cease, a loss of long ago is still shown."""
+    bench = Bench(reconciliation=Reconciliation(window=600 * SECOND))
+    bench.tick()
+    bench.request(logged=False)
+    for _ in range(150):
+        bench.request()
+        bench.tick()
+    (one,) = bench.reconciliation.compare()
+    assert (1.0, 1.0) == (one.access_logs, one.measured)
+    assert one.metrics.answered <= 600 // 5 + 60 // 5 + 2
+
+
+@pytest.mark.parametrize("steps", range(1, 40, 3))
+def test_idle(steps: int) -> None:
+    """The ratio of a gateway that has become idle stays, whenever it did; or its last minute does."""
+    bench = Bench(reconciliation=Reconciliation(window=600 * SECOND))
+    bench.tick()
+    for _ in range(steps):
+        bench.request(logged=False)
+        bench.request()
+        bench.tick()
+    bench.tick(6)
+    assert 0.5 == bench.ratios()[0]
+    # A minute is how exactly the window is known.
+    bench.tick((600 + 60) // 5 + 12)
+    assert [] == bench.reconciliation.compare()
+
+
+def test_what_rests_costs_nothing() -> None:
+    """Every model that was ever seen is looked at every five seconds."""
+    bench = Bench()
+    bench.tick()
+    bench.request()
+    bench.tick(1)
+    assert 1 == len(bench.reconciliation._busy)  # noqa: SLF001
+    bench.tick(6)
+    assert {} == bench.reconciliation._busy  # noqa: SLF001
+    assert (1.0, 1.0, 1.0, 1.0) == bench.ratios()
+
+
+def test_a_model_without_a_name() -> None:
+    """A request whose model no log names is not compared with the metrics, which call it unknown."""
+    reconciliation = Reconciliation()
+    reconciliation.observe(_usage(), {}, NOW)
+    for step in range(1, 9):
+        now = NOW + step * _TICK
+        gained = {(*_GATEWAY, "unknown"): Counts(1, 1)} if step == 1 else {}
+        reconciliation.observe(_usage(gained, {_GATEWAY: Heard(now, now)}), {(*_GATEWAY, ""): Counts(1, 1)}, now)
+    (one,) = reconciliation.compare()
+    assert ("unknown", 1.0, 1.0) == (one.model, one.access_logs, one.measured)
+
+
 def test_models_are_bounded() -> None:
     """A client that makes up models fills the memory."""
     reconciliation = Reconciliation(models=2)
-    reconciliation.observe([], {}, {}, NOW)
+    reconciliation.observe(_usage(), {}, NOW)
     logged = {(*_GATEWAY, f"m{number}"): Counts(1, 1) for number in range(9)}
-    reconciliation.observe([], logged, {}, NOW + _TICK)
+    reconciliation.observe(_usage(), logged, NOW + _TICK)
     assert ["m0", "m1", "other"] == [one.model for one in reconciliation.compare()]
     assert 7 == reconciliation.compare()[-1].logs.answered
-
-
-def test_text() -> None:
-    """The ratio is not exposed by gateway, model and signal, or one without a value is."""
-    one = Comparison(_GATEWAY, 'a"b', Counts(4), Counts(3), 0.75, None, 1.0, None)
-    assert (
-        b"# HELP aigw_telemetry_completeness_ratio "
-        b"Share of the requests that one signal has, of those that are known to have been made.\n"
-        b"# TYPE aigw_telemetry_completeness_ratio gauge\n"
-        b'aigw_telemetry_completeness_ratio{gateway_name="gateway",gateway_namespace="default",'
-        b'gen_ai_original_model="a\\"b",signal="access_logs"} 0.75\n'
-        b'aigw_telemetry_completeness_ratio{gateway_name="gateway",gateway_namespace="default",'
-        b'gen_ai_original_model="a\\"b",signal="tokens"} 1.0\n'
-    ) == b"".join(text.render_completeness([one], TEXT))

@@ -71,7 +71,15 @@ def test_sources_of_an_ended_pod() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "code"),
-    [("GET", "/api/sources/", 404), ("GET", "/api", 404), ("POST", "/api/sources", 405), ("HEAD", "/api/sources", 405)],
+    [
+        ("GET", "/api/sources/", 404),
+        ("GET", "/api", 404),
+        ("POST", "/api/sources", 405),
+        ("HEAD", "/api/sources", 405),
+        ("GET", "/api/reconciliation/", 404),
+        ("POST", "/api/reconciliation", 405),
+        ("HEAD", "/api/reconciliation", 405),
+    ],
 )
 def test_paths_and_methods(method: str, path: str, code: int) -> None:
     """A path or a method that the API does not have is answered as if it had."""

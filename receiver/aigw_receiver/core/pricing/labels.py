@@ -9,45 +9,28 @@ _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 
 def parse(text: str) -> dict[str, str]:
     """The labels of a series, by name."""
+    if "\\" not in text:
+        # At a start there can be 100,000 at once. Where nothing is escaped, each second quotation mark ends a value.
+        parts = text.split('"')
+        return {name.strip(",\0="): value for name, value in zip(parts[::2], parts[1::2], strict=False)}
     return {name: _ESCAPE.sub(_unescaped, value) for name, value in _PAIR.findall(text)}
 
 
 def split(text: str, name: str) -> tuple[str, str]:
     """The value of one label, "" where the series has none of this name; and the text of all others.
 
-    Two texts of others are equal if, and only if, the series have the same other labels.
+    Two texts of others are equal if, and only if, the series have the same other labels. The labels are read one after
+    the other: what looks like one may stand in a value, which a client can choose.
     """
-    start = _find(text, name)
-    if start < 0:
-        return "", text
-    begin = start + len(name) + 2
-    end = text.index('"', begin)
-    while text[end - 1] == "\\" and _is_escaped(text, begin, end):
-        end = text.index('"', end + 1)
-    value = text[begin:end]
-    if "\\" in value:
-        value = _ESCAPE.sub(_unescaped, value)
-    return value, text[:start] + text[end + 1 :]
+    for match in _PAIR.finditer(text):
+        if match[1] == name:
+            return _ESCAPE.sub(_unescaped, match[2]), text[: match.start()] + text[match.end() :]
+    return "", text
 
 
 def value(text: str, name: str) -> str:
     """The value of one label, "" where the series has none of this name."""
     return split(text, name)[0]
-
-
-def _find(text: str, name: str) -> int:
-    """Where a label stands. In a value no quote stands without a backslash, so what ends in `="` is a name."""
-    sought = f'{name}="'
-    start = text.find(sought)
-    while start > 0 and text[start - 1] not in ",\0":
-        start = text.find(sought, start + 1)
-    return start
-
-
-def _is_escaped(text: str, begin: int, quote: int) -> bool:
-    """Whether an odd number of backslashes stands before a quote."""
-    value = text[begin:quote]
-    return (len(value) - len(value.rstrip("\\"))) % 2 == 1
 
 
 def _unescaped(match: re.Match[str]) -> str:

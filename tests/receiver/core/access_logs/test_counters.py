@@ -348,4 +348,3 @@ def test_zero_first() -> None:
 def test_text_without_records() -> None:
     """Families without a series are shown."""
     assert [] == list(text.render_counters(_counters().families, TEXT, None))
-    assert [] == list(text.render_completeness([], TEXT))
