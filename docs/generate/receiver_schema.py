@@ -85,7 +85,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "endpoint": {
         "title": "http://HOST:PORT or https://HOST:PORT",
         "type": "string",
-        "pattern": r"^https?://[^/\s]+(/\S*)?$",
+        "pattern": r"^https?://[^/\s]+:\d{1,5}(/\S*)?$",
     },
     "protocol": {"title": "grpc or http", "enum": ["grpc", "http"]},
     "compression": {"title": "gzip or none", "enum": ["gzip", "none"]},

@@ -5,6 +5,7 @@ text that it is given and opens nothing but the configuration file.
 """
 
 import dataclasses
+import re
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,9 @@ from aigw_receiver.core.sources import Expiry
 # The prefix of the environment variables that override the file: AIGW_RECEIVER_OTLP_GRPC and so on.
 ENVIRONMENT_PREFIX: Final = "AIGW_RECEIVER_"
 
+
+# A value of a header that is that of an environment variable.
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 _LIMITS: Final = Limits()
 _EXPIRY: Final = Expiry()
@@ -263,6 +267,23 @@ def _no_mapping(path: str, value: object) -> typing.NoReturn:
     raise SettingsError(message)
 
 
+def _with_headers(settings: Settings, environment: Mapping[str, str]) -> Settings:
+    """The settings with the headers that stand in the environment, so that no secret stands in a file."""
+    forward = {}
+    for name, target in settings.access_logs.forward.items():
+        headers = dict(target.headers)
+        for header, value in headers.items():
+            match = _VARIABLE.fullmatch(value)
+            if match is not None:
+                if match[1] not in environment:
+                    path = f"access_logs.forward.{name}.headers.{header}"
+                    message = f"{path}: the environment variable {match[1]} is not set"
+                    raise SettingsError(message)
+                headers[header] = environment[match[1]]
+        forward[name] = dataclasses.replace(target, headers=headers)
+    return dataclasses.replace(settings, access_logs=dataclasses.replace(settings.access_logs, forward=forward))
+
+
 def load_settings(file: Path | None, flags: Mapping[str, object], environment: Mapping[str, str]) -> Settings:
     """Settings from a file, if there is one, then the environment, then flags; the last one wins.
 
@@ -285,7 +306,7 @@ def load_settings(file: Path | None, flags: Mapping[str, object], environment: M
         if (name := ENVIRONMENT_PREFIX + path.rpartition(".")[2].upper()) in environment
     }
     try:
-        return read_settings(document, overrides | dict(flags))
+        return _with_headers(read_settings(document, overrides | dict(flags)), environment)
     except SettingsError as error:
         if file is None:
             raise

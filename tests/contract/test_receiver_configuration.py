@@ -50,8 +50,19 @@ _VALUES: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "rate": ((None, 1, 0.01, 1.0), (0, 0.0, 1.5, -1, True, "0.1", [], {}, float("nan"))),
     "pairs": (({}, {"a": ""}, {"authorization": "${TOKEN}"}), (None, [], "a", 1, {"": "a"}, {"a": 1}, {1: "a"})),
     "endpoint": (
-        ("http://loki:4317", "https://loki", "http://[::1]:80/otlp/v1/logs"),
-        ("loki:4317", "http://", "ftp://loki", "http://a b", "http:///path", "", 1, None, [], {}),
+        ("http://loki:4317", "https://loki:443", "http://[::1]:80/otlp/v1/logs"),
+        (
+            *(
+                "loki:4317",
+                "https://loki",
+                "https://loki:otlp",
+                "http://",
+                "ftp://loki:1",
+                "http://a b:1",
+                "http:///path",
+            ),
+            *("", 1, None, [], {}),
+        ),
     ),
     "protocol": (("grpc", "http"), ("", "http/protobuf", 1, None, [], {})),
     "compression": (("gzip", "none"), ("", "zstd", 1, None, [], {})),

@@ -291,3 +291,18 @@ def test_defaults_as_written() -> None:
     forward = _defaults(settings.Forward) | {"endpoint": "http://loki:4317"}
     read = settings.read_settings({"access_logs": {"forward": {"loki": forward}}}, {})
     assert {"loki": settings.Forward("http://loki:4317")} == read.access_logs.forward
+
+
+def test_headers_from_the_environment(tmp_path: Path) -> None:
+    """A secret must stand in the file, or the name of a variable is sent in its place."""
+    headers = {"authorization": "${LOKI_AUTH}", "x-scope": "a", "x-cost": "$5", "x-both": "Bearer ${LOKI_AUTH}"}
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        yaml.safe_dump({"access_logs": {"forward": {"loki": {"endpoint": "http://a:1", "headers": headers}}}})
+    )
+    read = settings.load_settings(file, {}, {"LOKI_AUTH": "Bearer secret"})
+    assert headers | {"authorization": "Bearer secret"} == read.access_logs.forward["loki"].headers
+    with pytest.raises(SettingsError) as error:
+        settings.load_settings(file, {}, {})
+    expected = f"{file}: access_logs.forward.loki.headers.authorization: the environment variable LOKI_AUTH is not set"
+    assert expected == str(error.value)

@@ -576,7 +576,7 @@ SCHEMA: Final[Raw] = json.loads(r"""
   "endpoint": {
    "title": "http://HOST:PORT or https://HOST:PORT",
    "type": "string",
-   "pattern": "^https?://[^/\\s]+(/\\S*)?$"
+   "pattern": "^https?://[^/\\s]+:\\d{1,5}(/\\S*)?$"
   },
   "protocol": {"title": "grpc or http", "enum": ["grpc", "http"]},
   "compression": {"title": "gzip or none", "enum": ["gzip", "none"]},

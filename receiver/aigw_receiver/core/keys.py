@@ -157,6 +157,6 @@ def read_pairs(path: str, value: object) -> dict[str, str]:
 
 def read_endpoint(path: str, value: object) -> str:
     """Where something is sent."""
-    if not isinstance(value, str) or not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[^/\s]+:\d{1,5}(/\S*)?", value):
         fail(path, "http://HOST:PORT or https://HOST:PORT", value)
     return value

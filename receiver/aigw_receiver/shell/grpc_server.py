@@ -19,6 +19,7 @@ from aigw_receiver.core.status import Encoding
 from aigw_receiver.shell.grpc_connection import GrpcConnection
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.metrics import Telemetry
+from aigw_receiver.shell.start_error import StartError
 
 _log: Final = logging.getLogger(__name__)
 _TRANSPORT: Final = "grpc"
@@ -32,10 +33,6 @@ _EMPTY: Final = grpc_protocol.success(b"")
 
 # What create_server says of an address that is taken, or is another machine's.
 _NOT_OURS: Final = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
-
-
-class ListenError(Exception):
-    """An address cannot be listened on."""
 
 
 class _Exporter:
@@ -97,7 +94,7 @@ class GrpcServer:
         self._idle = asyncio.Event()
 
     async def listen(self, address: Address) -> int:
-        """Open a port; answers its number. Raises ListenError where that is not possible."""
+        """Open a port; answers its number. Raises StartError where that is not possible."""
         loop = asyncio.get_running_loop()
         try:
             # Without reuse_port: two programs on one port would share its requests, and each have half of the counts.
@@ -111,7 +108,7 @@ class GrpcServer:
             if error.errno is not None and error.errno not in _NOT_OURS:
                 reason = error.strerror or str(error)
             message = f"cannot listen on {address}: {reason}"
-            raise ListenError(message) from None
+            raise StartError(message) from None
         port: int = listener.sockets[0].getsockname()[1]
         return port
 

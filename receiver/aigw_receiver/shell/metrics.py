@@ -118,6 +118,19 @@ class Telemetry:
             registry=self.registry,
         )
 
+        self.store_set_aside = prometheus_client.Counter(
+            "aigw_receiver_store_set_aside",
+            "Files of kept access logs that could not be read and were set aside",
+            registry=self.registry,
+        )
+        self._queue_bytes = prometheus_client.Gauge(
+            "aigw_receiver_sink_queue_size_bytes", "What waits to be forwarded", ["sink"], registry=self.registry
+        )
+
+    def watch_queue(self, sink: str, size: Callable[[], float]) -> None:
+        """Say from now on how much waits in the queue of a sink."""
+        self._queue_bytes.labels(sink).set_function(size)
+
     def watch(self, store: Store) -> None:
         """Say from now on how much this store holds."""
         self.registry.register(_State(store))

@@ -13,20 +13,20 @@ from aiohttp import web
 from aigw_receiver.core.address import Address
 from aigw_receiver.core.store import Store
 from aigw_receiver.settings import Settings
-from aigw_receiver.shell import http_server, price_book, reconcile, telemetry
+from aigw_receiver.shell import http_server, log_api, price_book, reconcile, telemetry
 from aigw_receiver.shell import web as exposition_server
 from aigw_receiver.shell.costs import Costs
 from aigw_receiver.shell.expiry import expire_forever
-from aigw_receiver.shell.grpc_server import GrpcServer, ListenError
+from aigw_receiver.shell.grpc_server import GrpcServer
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.journal import Journal
 from aigw_receiver.shell.log_intake import LogIntake
 from aigw_receiver.shell.metrics import Telemetry
 from aigw_receiver.shell.price_book import PriceBook
 from aigw_receiver.shell.reconcile import Reconcile
-from aigw_receiver.shell.sinks.base import Sink
-from aigw_receiver.shell.sinks.file import FileSink
-from aigw_receiver.shell.sinks.stdout import StdoutSink
+from aigw_receiver.shell.sinks import opening
+from aigw_receiver.shell.sinks.store import StoreSink
+from aigw_receiver.shell.start_error import StartError
 
 _log: Final = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Server:
         self._ready = False
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Raises ListenError where an address or the data directory cannot be used."""
+        """Serve until SIGTERM or SIGINT. Raises StartError where an address or the data directory cannot be used."""
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,14 +56,14 @@ class Server:
         store, journal = self._restore(own)
         own.watch(store)
         prices = PriceBook(settings.prices.file)
-        sinks = self._open_sinks(own)
+        sinks = opening.open_sinks(settings.access_logs, settings.data_dir, own)
         logs = LogIntake(
             store,
             own,
             journal,
             settings=settings.access_logs.rules,
             redacted=settings.access_logs.redaction(),
-            sinks=sinks,
+            sinks=sinks.every,
             book=lambda: prices.book,
         )
         ingest = Ingest(store, own, journal, logs)
@@ -75,7 +75,7 @@ class Server:
         grpc_server = GrpcServer(ingest, own, max_message=settings.limits.grpc_message)
         exporter = http_server.Exporter(ingest, own, settings.limits.http_body)
         try:
-            await self._listen(exporter, ingest, own, journal, costs, comparison, grpc_server)
+            await self._listen(exporter, ingest, own, journal, costs, comparison, sinks.store, grpc_server)
             tasks = [
                 loop.create_task(expire_forever(ingest, costs)),
                 loop.create_task(price_book.follow(prices, costs.change)),
@@ -91,8 +91,7 @@ class Server:
             await self._drain(exporter, ingest, grpc_server)
         now = time.time_ns()
         logs.close(now)
-        for sink in sinks:
-            await asyncio.to_thread(sink.close)
+        await asyncio.gather(*(asyncio.to_thread(sink.close) for sink in sinks.every))
         if journal is not None:
             costs.observe(now)
             journal.close(store)
@@ -101,19 +100,6 @@ class Server:
     def _http_addresses(self) -> dict[str, str]:
         listen = self._settings.listen
         return {"otlp_http": str(listen.otlp_http), "http": str(listen.http), "telemetry": str(listen.telemetry)}
-
-    def _open_sinks(self, own: Telemetry) -> list[Sink]:
-        """Where kept access logs go."""
-        settings = self._settings.access_logs
-        sinks: list[Sink] = [StdoutSink(own.sink_records)] if settings.stdout else []
-        path = settings.file.path
-        if path is not None:
-            try:
-                sinks.append(FileSink(path, own.sink_records, size=settings.file.size, keep=settings.file.keep))
-            except OSError as error:
-                message = f"cannot write access logs to {path}: {error.strerror or error}"
-                raise ListenError(message) from None
-        return sinks
 
     def _restore(self, own: Telemetry) -> tuple[Store, Journal | None]:
         """The store, as an earlier run left it where there is a data directory."""
@@ -132,7 +118,7 @@ class Server:
             return journal.restore(new_store, now), journal
         except OSError as error:
             message = f"cannot use the data directory {settings.data_dir}: {error.strerror or error}"
-            raise ListenError(message) from None
+            raise StartError(message) from None
 
     async def _listen(
         self,
@@ -142,13 +128,16 @@ class Server:
         journal: Journal | None,
         costs: Costs,
         comparison: Reconcile,
+        store: StoreSink | None,
         grpc_server: GrpcServer,
     ) -> None:
         listen = self._settings.listen
         for address in listen.otlp_grpc:
             await grpc_server.listen(address)
         await self._open(http_server.build_app(exporter), listen.otlp_http)
-        await self._open(exposition_server.build_app(ingest, own, journal, costs, comparison), listen.http)
+        app = exposition_server.build_app(ingest, own, journal, costs, comparison)
+        log_api.add_routes(app, store)
+        await self._open(app, listen.http)
         await self._open(telemetry.build_app(own.registry, lambda: self._ready), listen.telemetry)
 
     async def _open(self, app: web.Application, address: Address) -> None:
@@ -159,7 +148,7 @@ class Server:
             await web.TCPSite(runner, address.host, address.port).start()
         except OSError as error:
             message = f"cannot listen on {address}: {error.strerror or error}"
-            raise ListenError(message) from None
+            raise StartError(message) from None
 
     async def _drain(self, exporter: http_server.Exporter, ingest: Ingest, grpc_server: GrpcServer) -> None:
         """Refuse new exports and let those in flight end; only then close the listeners.

@@ -10,7 +10,7 @@ import pytest
 from aigw_receiver.core.http2 import connection as http2
 from aigw_receiver.core.http2 import frames, hpack
 from aigw_receiver.shell import grpc_connection
-from aigw_receiver.shell.grpc_server import ListenError
+from aigw_receiver.shell.start_error import StartError
 from grpc_listeners import EXPORT, HEAD, PATIENCE, Running, fields, open_channel, read_until, request, serving
 from http2_client import HELLO, data, headers
 
@@ -110,7 +110,7 @@ def test_dead_peers(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_port_in_use(running: Running) -> None:
     """Two receivers share a port, and each has half of the counts."""
-    with pytest.raises(ListenError, match=rf"cannot listen on 127\.0\.0\.1:{running.port}: it is in use, or is no"):
+    with pytest.raises(StartError, match=rf"cannot listen on 127\.0\.0\.1:{running.port}: it is in use, or is no"):
         running.listen(port=running.port)
 
 
@@ -120,7 +120,7 @@ def test_port_in_use(running: Running) -> None:
 )
 def test_address_of_another(running: Running, host: str, message: str) -> None:
     """A wrong address ends in a traceback."""
-    with pytest.raises(ListenError, match=f"cannot listen on {host}:1: {message}"):
+    with pytest.raises(StartError, match=f"cannot listen on {host}:1: {message}"):
         running.listen(host, 1)
 
 

@@ -20,7 +20,7 @@ QUEUE: Final = 16 << 20  # bytes
 _BATCH: Final = 256 << 10  # bytes
 
 # How long a sink may take for what is left when the program ends.
-_GRACE: Final = 5.0  # seconds
+GRACE: Final = 5.0  # seconds
 
 WRITTEN: Final = "written"
 QUEUE_FULL: Final = "queue_full"
@@ -59,7 +59,7 @@ class Sink(abc.ABC):
             self._size += len(line)
             self._changed.notify()
 
-    def close(self, grace: float = _GRACE) -> None:
+    def close(self, grace: float = GRACE) -> None:
         """Write what is left, as far as the grace allows; the rest is counted as failed, and said."""
         with self._changed:
             self._ended = True
@@ -82,8 +82,12 @@ class Sink(abc.ABC):
                 self._say("" if written == len(lines) else "only a part was written")
             with self._changed:
                 self._busy = 0
-            self._results[WRITTEN].inc(written)
+            self.count_written(written)
             self._results[FAILED].inc(len(lines) - written)
+
+    def count_written(self, count: int) -> None:
+        """Count what `write` has taken; a sink that keeps it for later counts it then."""
+        self._results[WRITTEN].inc(count)
 
     def _take(self) -> list[bytes]:
         """The next lines; none at the end."""
