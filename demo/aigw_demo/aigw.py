@@ -93,8 +93,9 @@ def parse_own_metrics(text: str) -> SeriesMap:
 
 
 class RealGateway:
-    """One `aigw run`."""
+    """One `aigw run`; its access logs stay off."""
 
+    has_access_logs: Final = False
     targets: Final = (Target((LISTENER,), STOREFRONT), Target((LISTENER,), RESEARCH))
 
     async def settle(self) -> SeriesMap:

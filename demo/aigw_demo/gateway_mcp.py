@@ -1,7 +1,8 @@
 """The MCP side of the gateway stand-in: one session in front of several MCP servers.
 
 It fans lists out to the servers that announced them, sends a tool call to the server in the tool's name, answers ping
-by itself, and tells gateway_metrics the outcome for each server. It must not know what the servers do.
+by itself, and tells gateway_metrics the outcome for each server. Requests to servers say in headers what they are, for
+the gateway's second listener, whose access logs have one record for each. It must not know what the servers do.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
+from aigw_demo.envoy_config import MCP_BACKEND_HEADER, MCP_INTERNAL_PREFIX
 from aigw_demo.gateway_metrics import ERROR, FAILED, INTERNAL_ERROR, JSONRPC_ERROR_TYPES, SUCCESS, McpRequest
 from aigw_demo.telemetry import PodTelemetry
 
@@ -36,7 +38,8 @@ class McpProxy:
     ) -> None:
         self._telemetry = telemetry
         self._client = client
-        self._upstream = upstream
+        # The gateway's second listener, once it is there, and until then the servers.
+        self.upstream = upstream
         self._backends = backends
         # What each backend announced, by session.
         self._sessions: dict[str, dict[str, frozenset[str]]] = {}
@@ -160,13 +163,23 @@ class McpProxy:
     async def _post(self, backend: str, message: Json) -> Json:
         """The answer of a backend, empty for a notification; a broken connection is an error like any other."""
         try:
-            async with self._client.post(f"{self._upstream}/mcp/{backend}", json=message) as response:
+            url, headers = f"{self.upstream}/mcp/{backend}", build_headers(backend, message)
+            async with self._client.post(url, json=message, headers=headers) as response:
                 if response.status == 202:
                     return {}
                 answer: Json = await response.json()
                 return answer
         except aiohttp.ClientError as error:
             return {"error": {"code": SERVER_ERROR, "message": str(error)}}
+
+
+def build_headers(backend: str, message: Json) -> dict[str, str]:
+    """What the gateway's second listener is told of a request; a notification has the id that Go prints for none."""
+    fields = {"method": str(message.get("method")), "request-id": str(message.get("id", "<nil>"))}
+    params = message.get("params")
+    if message.get("method") == "tools/call" and isinstance(params, dict):
+        fields["tool-name"] = str(params.get("name"))
+    return {MCP_BACKEND_HEADER: backend, **{MCP_INTERNAL_PREFIX + name: value for name, value in fields.items()}}
 
 
 def build_answer(message: Json, fields: Json) -> web.Response:

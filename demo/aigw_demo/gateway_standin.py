@@ -1,7 +1,8 @@
 """One pod of the gateway stand-in: a proxy in front of the provider that measures as the AI Gateway does.
 
 It forwards bytes unchanged, reads model and usage on the way, and tells gateway_metrics when something happened. What
-is recorded stands there; here is only HTTP.
+is recorded stands there; here is only HTTP. The Envoy in front of it writes the access logs; the real gateway measures
+beside Envoy, which makes no difference to what is measured.
 """
 
 import contextlib
@@ -47,16 +48,16 @@ class Gateway:
     def __init__(self, telemetry: PodTelemetry, upstream: str, mcp_backends: tuple[str, ...] = tuple(SERVERS)) -> None:
         self._telemetry = telemetry
         self._upstream = upstream
-        self._mcp_backends = mcp_backends
         # The gateway holds a connection to the provider for each request that is under way, as Envoy does.
         self._client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self.mcp = McpProxy(telemetry, self._client, upstream, mcp_backends)
 
     def build_app(self) -> web.Application:
         """The paths that this gateway routes; any other is refused and, as in the gateway, never measured."""
         app = web.Application()
         for path in OPERATIONS:
             app.router.add_post(path, self.answer)
-        McpProxy(self._telemetry, self._client, self._upstream, self._mcp_backends).add_routes(app)
+        self.mcp.add_routes(app)
         app.on_cleanup.append(self._close)
         return app
 

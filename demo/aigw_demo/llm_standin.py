@@ -37,7 +37,7 @@ MODELS: Final = {
     "gpt-5-nano": Model(details=True),
     "small": Model(latency=0.005, chunk_latency=0.005),
     "big": Model(latency=0.06),
-    "slow": Model(latency=1.2, details=True),
+    "slow": Model(latency=2.2, details=True),
     # 1200 pieces of 50 ms last a minute: the client is gone long before.
     "longstream": Model(chunk_latency=0.05, chunks=1200),
     "missing": Model(status=404),

@@ -19,18 +19,19 @@ INVALID_PARAMS: Final = -32602
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One MCP server: what it announces, and its tools with whether a call of each fails."""
+    """One MCP server: what it announces, its tools with whether a call of each fails, and those it refuses to call."""
 
     capabilities: tuple[str, ...]
     tools: dict[str, bool]
     latency: float
+    refused: frozenset[str] = frozenset()
 
 
 SERVERS: Final = {
     "everything": Server(
         ("completions", "logging", "prompts", "resources", "tools"), {"echo": False, "add": False, "fail": True}, 0.02
     ),
-    "search": Server(("tools",), {"find": False, "timeout": True}, 0.06),
+    "search": Server(("tools",), {"find": False, "timeout": True}, 0.06, frozenset({"refuse"})),
 }
 
 
@@ -73,7 +74,10 @@ async def answer_mcp(request: web.Request) -> web.Response:
     if "id" not in message:
         return web.Response(status=202)
     params = message.get("params")
-    answer = build_result(server, str(message.get("method")), params if isinstance(params, dict) else {})
+    fields: Json = params if isinstance(params, dict) else {}
+    if message.get("method") == "tools/call" and fields.get("name") in server.refused:
+        raise web.HTTPBadRequest
+    answer = build_result(server, str(message.get("method")), fields)
     headers = {SESSION_HEADER: f"session-{name}"}
     return web.json_response({"jsonrpc": "2.0", "id": message["id"], **answer}, headers=headers)
 

@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+import yaml
+
+from aigw_demo.account import PRICES, SLOW_SECONDS
 
 PROGRAM: Final = "aigw-receiver"
 # The product's own ports: OTLP/gRPC, OTLP/HTTP, the gateways' metrics, the receiver's own telemetry.
@@ -27,6 +30,10 @@ START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.05
 SHOWN_LOG_LINES: Final = 5
+# Three times this must pass before a pod has ended.
+SILENCE_SECONDS: Final = 20
+# In the directory of a run.
+KEPT: Final = "kept.jsonl"
 
 
 class StartError(Exception):
@@ -55,6 +62,8 @@ class Receiver:
 
     addresses: Addresses
     process: asyncio.subprocess.Process
+    kept: Path
+    """the file of the access logs that it kept"""
 
 
 def find_program(name: str) -> str:
@@ -116,7 +125,10 @@ async def launch_receiver(directory: Path, log: Path, ports: tuple[int, ...]) ->
     still answer the last scrape then.
     """
     grpc, otlp_http, http, telemetry = (f"{HOST}:{port}" for port in choose_ports(ports))
-    flags = ["--otlp-grpc", grpc, "--otlp-http", otlp_http, "--http", http, "--telemetry", telemetry]
+    config = directory / "receiver.yaml"
+    config.write_text(yaml.safe_dump(build_configuration(directory / KEPT)))
+    flags = ["--config", str(config)]
+    flags += ["--otlp-grpc", grpc, "--otlp-http", otlp_http, "--http", http, "--telemetry", telemetry]
     with log.open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
             *(find_program(PROGRAM), "serve", *flags, "--data-dir", str(directory)),
@@ -126,7 +138,21 @@ async def launch_receiver(directory: Path, log: Path, ports: tuple[int, ...]) ->
             start_new_session=True,
         )
     addresses = Addresses(grpc, f"http://{otlp_http}", f"http://{http}", f"http://{telemetry}")
-    return Receiver(addresses, process)
+    return Receiver(addresses, process, directory / KEPT)
+
+
+def build_configuration(kept: Path) -> dict[str, object]:
+    """The receiver's configuration: the default rules but for one, for nobody wants to wait for a slow request here.
+
+    A pod that counts in delta and has nothing to tell is silent, and the demo's pods export so often that one would be
+    taken for ended in the seconds between the last request and the last scrape.
+    """
+    rules = {"slow": {"llm": f"{SLOW_SECONDS:.0f}s"}}
+    return {
+        "access_logs": {"stdout": False, "file": {"path": str(kept)}, "rules": rules},
+        "expiry": {"minimum_interval": f"{SILENCE_SECONDS}s"},
+        "prices": {"file": str(PRICES)},
+    }
 
 
 async def wait_until_ready(receiver: Receiver, log: Path) -> None:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from aigw_demo.instruments import MCP_METHOD_COUNT, REQUEST_DURATION, TIME_TO_FIRST_TOKEN, TOKEN_USAGE
-from aigw_demo.series import HistogramValue, SeriesKey, SeriesMap, merge_histograms
+from aigw_demo.series import COST, COST_MODEL_LABEL, HistogramValue, SeriesKey, SeriesMap, merge_histograms
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class ModelRow:
     errors: int
     input_tokens: int
     output_tokens: int
+    cost: float | None
+    """USD; None where there is no price"""
     duration_p95: Percentile | None
     first_token_p95: Percentile | None
 
@@ -87,6 +89,15 @@ def sum_tokens(series: SeriesMap, token_type: str) -> dict[tuple[str, str], int]
     return tokens
 
 
+def sum_costs(series: SeriesMap) -> dict[tuple[str, str], float]:
+    """What tokens cost by gateway and model; only models that have a price are in it."""
+    costs: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for key, value in series.items():
+        if key.family == COST and not isinstance(value, HistogramValue):
+            costs[format_gateway(key), key.label(COST_MODEL_LABEL)] += value
+    return costs
+
+
 def group_by_model(series: SeriesMap, family: str) -> dict[tuple[str, str], list[HistogramValue]]:
     """The histograms of a family, over all pods, by gateway and model."""
     groups: defaultdict[tuple[str, str], list[HistogramValue]] = defaultdict(list)
@@ -100,7 +111,7 @@ def build_model_rows(series: SeriesMap) -> list[ModelRow]:
     durations = group_by_model(series, REQUEST_DURATION.family)
     first_tokens = group_by_model(series, TIME_TO_FIRST_TOKEN.family)
     inputs, outputs = sum_tokens(series, "input"), sum_tokens(series, "output")
-    failures = count_failures(series)
+    failures, costs = count_failures(series), sum_costs(series)
     rows = []
     for gateway, model in sorted(durations.keys() | first_tokens.keys()):
         duration = merge_histograms(durations.get((gateway, model), []))
@@ -113,6 +124,7 @@ def build_model_rows(series: SeriesMap) -> list[ModelRow]:
                 failures.get((gateway, model), 0),
                 inputs.get((gateway, model), 0),
                 outputs.get((gateway, model), 0),
+                costs.get((gateway, model)),
                 interpolate_percentile(duration, 0.95),
                 interpolate_percentile(first_token, 0.95),
             )

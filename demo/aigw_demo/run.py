@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
 
-from aigw_demo import aigw
-from aigw_demo.receiver import DEFAULT_PORTS, Addresses, Receiver, StartError, start_receiver
-from aigw_demo.series import SeriesMap, parse_exposition
+from aigw_demo import aigw, log_summary
+from aigw_demo.account import Account, open_account
+from aigw_demo.kept import KeptLogs
+from aigw_demo.receiver import DEFAULT_PORTS, POLL_SECONDS, Addresses, Receiver, StartError, start_receiver
+from aigw_demo.series import SeriesMap, parse_exposition, select_log_counters, select_recorded, sum_counters
 from aigw_demo.standin import start_standins
 from aigw_demo.summary import build_summary
 from aigw_demo.table import LiveTable, render_addresses
@@ -22,10 +24,16 @@ from aigw_demo.wiring import build_chapter, render_manifests
 
 STANDIN: Final = "standin"
 REAL: Final = "aigw"
+# Envoy holds access logs back for a second; a machine that is busy takes longer.
+LOG_SECONDS: Final = 20.0
 
 
 class Gateways(Protocol):
     """The gateways of a run, whatever they are."""
+
+    @property
+    def has_access_logs(self) -> bool:
+        """Whether they send access logs."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -60,30 +68,60 @@ async def run(gateway: str, seconds: float | None) -> int:
 
 async def watch(receiver: Receiver, gateways: Gateways, seconds: float | None) -> int:
     """Traffic and table for a while, then the chapter on the operator and the summary."""
-    traffic = Traffic(gateways.targets)
-    async with catch_signals() as asked_to_stop, asyncio.TaskGroup() as group:
-        table = group.create_task(LiveTable(receiver.addresses).run())
-        flowing = group.create_task(traffic.run())
-        receiver_ended = group.create_task(receiver.process.wait())
-        stop = group.create_task(asked_to_stop.wait())
-        await asyncio.wait({stop, receiver_ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        traffic.stop()
-        await flowing
-        for task in (table, stop, receiver_ended):
-            task.cancel()
-    if receiver.process.returncode is not None:
-        message = f"the receiver ended with status {receiver.process.returncode}"
-        raise StartError(message)
-    print("\n".join(["", *build_chapter(await render_manifests())]), flush=True)
-    return await compare(receiver.addresses, gateways)
+    account = open_account()
+    traffic = Traffic(gateways.targets, account)
+    with contextlib.closing(KeptLogs(receiver.kept)) as kept:
+        async with catch_signals() as asked_to_stop, asyncio.TaskGroup() as group:
+            table = group.create_task(LiveTable(receiver.addresses, kept).run())
+            flowing = group.create_task(traffic.run())
+            receiver_ended = group.create_task(receiver.process.wait())
+            stop = group.create_task(asked_to_stop.wait())
+            await asyncio.wait({stop, receiver_ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            traffic.stop()
+            await flowing
+            for task in (table, stop, receiver_ended):
+                task.cancel()
+        if receiver.process.returncode is not None:
+            message = f"the receiver ended with status {receiver.process.returncode}"
+            raise StartError(message)
+        # At once: what a pod has counted leaves the scrapes when it has been silent for long.
+        recorded, series = await settle_metrics(receiver.addresses, gateways)
+        print("\n".join(["", *build_chapter(await render_manifests())]), flush=True)
+        equal = print_totals(gateways, recorded, series)
+        if gateways.has_access_logs:
+            counted = await settle_access_logs(receiver.addresses, account, kept)
+            checks = log_summary.build_checks(account, kept, series | counted)
+            print("\n".join(["", *log_summary.render_checks(checks)]), flush=True)
+            equal = equal and all(check.passed for check in checks)
+    return 0 if equal else 1
 
 
-async def compare(addresses: Addresses, gateways: Gateways) -> int:
-    """Print both totals and the verdict; the exit status."""
+async def settle_metrics(addresses: Addresses, gateways: Gateways) -> tuple[SeriesMap, SeriesMap]:
+    """What the gateways recorded, and the receiver's series once it has all of it."""
     recorded = await gateways.settle()
-    summary = build_summary(recorded, parse_exposition(await addresses.scrape()))
+    return recorded, parse_exposition(await addresses.scrape())
+
+
+async def settle_access_logs(addresses: Addresses, account: Account, kept: KeptLogs) -> SeriesMap:
+    """Wait until there are as many access logs as there must be, and kept ones, or until patience is at its end.
+
+    Answers what the receiver counted of them.
+    """
+    deadline = asyncio.get_running_loop().time() + LOG_SECONDS
+    while True:
+        counted = select_log_counters(parse_exposition(await addresses.scrape()))
+        kept.read()
+        settled = sum_counters(counted, log_summary.RECORDS) >= account.records and account.kept.holds(kept.count)
+        if settled or asyncio.get_running_loop().time() > deadline:
+            return counted
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def print_totals(gateways: Gateways, recorded: SeriesMap, series: SeriesMap) -> bool:
+    """Print both totals of the metrics and the verdict; whether all is well."""
+    summary = build_summary(recorded, select_recorded(series))
     print("\n".join(["", *gateways.describe_failures(), *summary.lines]), flush=True)
-    return 0 if summary.equal else 1
+    return summary.equal
 
 
 @contextlib.asynccontextmanager

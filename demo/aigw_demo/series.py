@@ -11,8 +11,14 @@ from typing import Final
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-# Families that say something about a sender, or are made of others, and hold no recorded number.
-DERIVED_FAMILIES: Final = frozenset({"target_info", "gen_ai_estimated_cost_usd", "gen_ai_unpriced_tokens"})
+COST: Final = "gen_ai_estimated_cost_usd_total"
+UNPRICED: Final = "gen_ai_unpriced_tokens_total"
+# What a gateway asked the provider for; here no route gives a model another name.
+COST_MODEL_LABEL: Final = "gen_ai_request_model"
+# Families that say something about a sender, or that the receiver makes of others or of access logs, and that hold no
+# recorded number.
+LOG_PREFIX: Final = "aigw_"
+DERIVED_FAMILIES: Final = ("target_info", COST, UNPRICED, LOG_PREFIX)
 # Prometheus text 0.0.4 writes the creation time of a family as a family of its own.
 CREATED_SUFFIX: Final = "_created"
 SCOPE_LABEL_PREFIX: Final = "otel_scope_"
@@ -91,12 +97,33 @@ class _HistogramParts:
         return HistogramValue(int(self.count), self.sum, buckets)
 
 
+def select_recorded(series: SeriesMap) -> SeriesMap:
+    """Those series that hold what gateways recorded."""
+    return {key: value for key, value in series.items() if not key.family.startswith(DERIVED_FAMILIES)}
+
+
+def select_log_counters(series: SeriesMap) -> SeriesMap:
+    """Those series that the receiver makes of access logs."""
+    return {key: value for key, value in series.items() if key.family.startswith(LOG_PREFIX)}
+
+
+def sum_counters(series: SeriesMap, family: str, **labels: str) -> float:
+    """The sum of all counters of a family that have these labels."""
+    return sum(
+        value
+        for key, value in series.items()
+        if key.family == family
+        and not isinstance(value, HistogramValue)
+        and all(key.label(name) == wanted for name, wanted in labels.items())
+    )
+
+
 def parse_exposition(text: str) -> SeriesMap:
     """Every counter and histogram of an exposition in the text format."""
     series: SeriesMap = {}
     histograms: dict[SeriesKey, _HistogramParts] = {}
     for family in text_string_to_metric_families(text):
-        if family.name in DERIVED_FAMILIES or family.name.endswith(CREATED_SUFFIX):
+        if family.name.endswith(CREATED_SUFFIX):
             continue
         for sample in family.samples:
             if family.type == "histogram":

@@ -1,26 +1,32 @@
-"""The stand-ins as one set: the provider, and a gateway pod for each pod of the fleet, all on loopback.
+"""The stand-ins as one set: the provider, and for each pod of the fleet a gateway and its Envoy, all on loopback.
+
+Requests go to the Envoy, which writes the access logs as the operator configures them, and from there to the gateway.
 
 It must not send requests: that is the traffic.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
-from aigw_demo.fleet import PODS
-from aigw_demo.gateway_standin import Gateway
+from aigw_demo import envoy_config
+from aigw_demo.envoy import Node, start_envoy
+from aigw_demo.envoy_config import Raw, Route
+from aigw_demo.fleet import PODS, Pod
+from aigw_demo.gateway_standin import OPERATIONS, Gateway
 from aigw_demo.llm_standin import add_llm_routes
 from aigw_demo.mcp_standin import add_mcp_routes
 from aigw_demo.receiver import HOST, Addresses
 from aigw_demo.series import SeriesMap
 from aigw_demo.telemetry import ObservedExporter, PodTelemetry, build_exporter
 from aigw_demo.traffic import RESEARCH, STOREFRONT, Target
+from aigw_demo.wiring import render_access_logs
 
-# Requests under way may still finish when a server is closed; the slowest takes little more than a second.
+# Requests under way may still finish when a server is closed; the slowest takes little more than two seconds.
 CLOSE_SECONDS: Final = 5.0
 # The mix of each gateway, by its name.
 MIXES: Final = {"storefront": STOREFRONT, "research": RESEARCH}
@@ -52,7 +58,7 @@ async def serve_provider() -> AsyncIterator[str]:
 
 @dataclass(slots=True)
 class RunningPod:
-    """A gateway pod that serves: its telemetry, the exporter of it, and what to close."""
+    """A gateway pod that serves: its telemetry, the exporter of it, its Envoy's address, and what to close."""
 
     telemetry: PodTelemetry
     exporter: ObservedExporter
@@ -62,6 +68,8 @@ class RunningPod:
 
 class StandinGateways:
     """All pods of the fleet."""
+
+    has_access_logs: Final = True
 
     def __init__(self, pods: list[RunningPod]) -> None:
         self._pods = pods
@@ -93,15 +101,50 @@ class StandinGateways:
         ]
 
 
+def get_port(address: str) -> int:
+    """The port of an address with a scheme."""
+    return int(address.rpartition(":")[2])
+
+
+def build_node(pod: Pod) -> Node:
+    """What Envoy Gateway tells the Envoy of a pod."""
+    environment = {"ENVOY_POD_NAME": pod.name, "ENVOY_POD_NAMESPACE": pod.namespace}
+    return Node(pod.name, f"{pod.namespace}/{pod.gateway}", "", environment)
+
+
+def build_envoy(pod: Pod, settings: Sequence[Raw], *, logs: str, gateway: str, provider: str) -> dict[str, object]:
+    """The configuration of the Envoy of a pod, in front of this gateway."""
+    backend = f"{pod.namespace}/openai/route/{pod.gateway}/rule/0/ref/0"
+    genai = [Route(path, get_port(gateway), backend=backend) for path in OPERATIONS]
+    return envoy_config.build_bootstrap(
+        settings,
+        logs_port=get_port(logs),
+        routes=[*genai, Route("/mcp", get_port(gateway))],
+        mcp_port=get_port(provider),
+    )
+
+
+async def start_pod(
+    servers: contextlib.AsyncExitStack, pod: Pod, settings: Sequence[Raw], logs: str, provider: str
+) -> RunningPod:
+    """A gateway and its Envoy. The gateway may be ended by itself; all is ended with the servers."""
+    exporter = build_exporter(pod, f"http://{logs}")
+    telemetry = PodTelemetry(pod, exporter)
+    gateway = Gateway(telemetry, provider)
+    server = await servers.enter_async_context(contextlib.AsyncExitStack())
+    address = await server.enter_async_context(serve(gateway.build_app()))
+    config = build_envoy(pod, settings, logs=logs, gateway=address, provider=provider)
+    listeners = await servers.enter_async_context(start_envoy(config, build_node(pod)))
+    gateway.mcp.upstream = f"http://{HOST}:{listeners[envoy_config.MCP_LISTENER]}"
+    return RunningPod(telemetry, exporter, f"http://{HOST}:{listeners[envoy_config.LISTENER]}", server)
+
+
 @contextlib.asynccontextmanager
 async def start_standins(addresses: Addresses) -> AsyncIterator[StandinGateways]:
     """The provider and all gateway pods, pushing to the receiver."""
+    settings = await render_access_logs({(pod.namespace, pod.gateway) for pod in PODS})
     async with serve_provider() as provider, contextlib.AsyncExitStack() as servers:
-        pods = []
-        for pod in PODS:
-            exporter = build_exporter(pod, f"http://{addresses.grpc}")
-            telemetry = PodTelemetry(pod, exporter)
-            server = await servers.enter_async_context(contextlib.AsyncExitStack())
-            address = await server.enter_async_context(serve(Gateway(telemetry, provider).build_app()))
-            pods.append(RunningPod(telemetry, exporter, address, server))
-        yield StandinGateways(pods)
+        starting = (
+            start_pod(servers, pod, settings[pod.namespace, pod.gateway], addresses.grpc, provider) for pod in PODS
+        )
+        yield StandinGateways([await each for each in starting])

@@ -1,16 +1,19 @@
-"""The live table in the terminal: what the receiver shows, drawn anew each second.
+"""The live table in the terminal: what the receiver shows and keeps, drawn anew each second.
 
-It reads the receiver's /metrics like any other client, and must not look at what the gateways recorded.
+It reads the receiver's /metrics and the file of kept access logs like any other client, and must not look at what the
+gateways recorded.
 """
 
 import asyncio
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from decimal import Decimal
 from typing import Final, TextIO
 
 import aiohttp
 
+from aigw_demo.kept import KeptLogs, Line
 from aigw_demo.receiver import Addresses
 from aigw_demo.rollup import McpRow, ModelRow, Percentile, build_mcp_rows, build_model_rows
 from aigw_demo.series import SeriesMap, parse_exposition
@@ -24,9 +27,13 @@ ERASE_LINE: Final = "\x1b[K"
 ERASE_BELOW: Final = "\x1b[J"
 CLEAR: Final = "\x1b[2J"
 
-MODEL_HEADER: Final = ("GATEWAY", "MODEL", "REQUESTS", "ERRORS", "TOKENS IN", "TOKENS OUT", "P95", "TTFT P95")
+MODEL_HEADER: Final = ("GATEWAY", "MODEL", "REQUESTS", "ERRORS", "TOKENS IN", "TOKENS OUT", "COST", "P95", "TTFT P95")
 MCP_HEADER: Final = ("MCP BACKEND", "METHOD", "SUCCESS", "FAILED", "ERROR")
+KEPT_HEADER: Final = ("KEPT AT", "GATEWAY", "MODEL OR TOOL", "KEPT BY", "STATUS", "TOKENS", "COST", "TOOK")
 TEXT_COLUMNS: Final = 2
+KEPT_TEXT_COLUMNS: Final = 4
+# Of a time in RFC 3339: hours, minutes and seconds.
+CLOCK: Final = slice(11, 19)
 
 
 def format_percentile(percentile: Percentile | None) -> str:
@@ -38,13 +45,18 @@ def format_percentile(percentile: Percentile | None) -> str:
     return f">{text}" if percentile.beyond else text
 
 
-def render_columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as aligned lines: the first two columns are text, the others numbers."""
+def format_cost(cost: object) -> str:
+    """USD to a hundredth of a cent, for one request can cost less than a cent."""
+    return f"${cost:,.4f}" if isinstance(cost, (int, float, Decimal)) else "-"
+
+
+def render_columns(rows: Sequence[Sequence[str]], text_columns: int = TEXT_COLUMNS) -> list[str]:
+    """Rows as aligned lines: the first columns are text, the others numbers."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
         cells = [
-            cell.ljust(width) if column < TEXT_COLUMNS else cell.rjust(width)
+            cell.ljust(width) if column < text_columns else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
@@ -61,6 +73,7 @@ def render_models(rows: Sequence[ModelRow]) -> list[str]:
             f"{row.errors:,}",
             f"{row.input_tokens:,}",
             f"{row.output_tokens:,}",
+            format_cost(row.cost),
             format_percentile(row.duration_p95),
             format_percentile(row.first_token_p95),
         )
@@ -75,6 +88,25 @@ def render_mcp(rows: Sequence[McpRow]) -> list[str]:
     return render_columns([MCP_HEADER, *cells])
 
 
+def render_kept(lines: Collection[Line], count: int) -> list[str]:
+    """The latest kept access logs, and how many there were."""
+    cells = [
+        (
+            str(line["time"])[CLOCK],
+            f"{line['gateway_namespace']}/{line['gateway_name']}",
+            str(line.get("requested_model") or line.get("mcp_tool") or line.get("mcp_method") or "-"),
+            str(line["rules"]),
+            str(line.get("status", "-")),
+            f"{line['total_tokens']:,}" if "total_tokens" in line else "-",
+            format_cost(line.get("cost_usd")),
+            f"{line['duration_ms']:.0f} ms" if "duration_ms" in line else "-",
+        )
+        for line in lines
+    ]
+    earlier = f"and {count - len(lines):,} before"
+    return [*render_columns([KEPT_HEADER, *cells], KEPT_TEXT_COLUMNS), *([earlier] if count > len(lines) else [])]
+
+
 def render_addresses(addresses: Addresses) -> list[str]:
     """Where to look, and where to send to."""
     return [
@@ -84,18 +116,22 @@ def render_addresses(addresses: Addresses) -> list[str]:
     ]
 
 
-def render_screen(series: SeriesMap, addresses: Addresses) -> list[str]:
+def render_screen(series: SeriesMap, addresses: Addresses, kept: KeptLogs) -> list[str]:
     """All lines of one drawing."""
     models, mcp = build_model_rows(series), build_mcp_rows(series)
-    tables = [*render_models(models), "", *render_mcp(mcp)] if models or mcp else ["waiting for the first export"]
-    return [*render_addresses(addresses), "", *tables]
+    if not models and not mcp:
+        return [*render_addresses(addresses), "", "waiting for the first export"]
+    # Above the MCP table, which a small window cuts off.
+    logs = ["", *render_kept(kept.latest, kept.count)] if kept.count else []
+    return [*render_addresses(addresses), "", *render_models(models), *logs, "", *render_mcp(mcp)]
 
 
 class LiveTable:
     """Draws until it is cancelled."""
 
-    def __init__(self, addresses: Addresses, output: TextIO = sys.stdout) -> None:
+    def __init__(self, addresses: Addresses, kept: KeptLogs, output: TextIO = sys.stdout) -> None:
         self._addresses = addresses
+        self._kept = kept
         self._output = output
         self._terminal = output.isatty()
 
@@ -105,8 +141,10 @@ class LiveTable:
             self._output.write(CLEAR)
         while True:
             await asyncio.sleep(TERMINAL_SECONDS if self._terminal else PLAIN_SECONDS)
+            self._kept.read()
             try:
-                lines = render_screen(parse_exposition(await self._addresses.scrape()), self._addresses)
+                series = parse_exposition(await self._addresses.scrape())
+                lines = render_screen(series, self._addresses, self._kept)
             except (aiohttp.ClientError, TimeoutError) as error:
                 lines = [f"the receiver does not answer: {error}"]
             self.draw(lines)

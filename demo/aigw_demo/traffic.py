@@ -1,16 +1,20 @@
 """The clients: a seeded, steady mix of requests to each gateway, good and bad ones.
 
 Each gateway has a few clients that work one request after the other. A client aborts only what the mix says it aborts;
-when the traffic stops, requests under way are finished. It must not look at any metric.
+when the traffic stops, requests under way are finished. What was sent is told to the account. It must not look at any
+metric.
 """
 
 import asyncio
 import random
+import time
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
 
+from aigw_demo.account import Account, Usage, open_account
+from aigw_demo.llm_standin import CACHE_BLOCK, MODELS
 from aigw_demo.mcp_standin import PROTOCOL_VERSION, SESSION_HEADER
 
 Json = dict[str, object]
@@ -31,6 +35,7 @@ class Kind:
     weight: int
     stream: bool = False
     abort: bool = False
+    slow: bool = False
     prompt: tuple[int, int] = (20, 400)
     completion: tuple[int, int] = (1, 60)
 
@@ -52,13 +57,16 @@ RESEARCH: Final = (
     Kind("gpt-5-nano", 6, prompt=(2000, 9000), completion=(300, 2000)),
     Kind("gpt-5-nano", 6, stream=True, prompt=(2000, 9000), completion=(300, 2000)),
     Kind("big", 6, prompt=(50_000, 200_000)),
-    Kind("slow", 1, prompt=(500, 3000), completion=(200, 800)),
+    Kind("slow", 1, slow=True, prompt=(500, 3000), completion=(200, 800)),
     Kind("longstream", 1, stream=True, abort=True),
     Kind("broken", 2),
 )
 
 # A token as the gateway hands it to its clients: the server's own token, its type, and the server's name.
 PROGRESS_TOKEN: Final = "1__i__everything"
+
+# The server answers a call of this tool with 400.
+REFUSED_TOOL: Final = "search__refuse"
 
 # The calls of one MCP session: method, and the tool where it is a call. "nothing" is a tool that no server has.
 MCP_CALLS: Final = (
@@ -72,6 +80,7 @@ MCP_CALLS: Final = (
     ("tools/call", "search__timeout"),
     ("tools/call", "everything__nothing"),
     ("tools/call", "everything__add"),
+    ("tools/call", REFUSED_TOOL),
     ("ping", ""),
 )
 
@@ -87,8 +96,9 @@ class Target:
 class Traffic:
     """The clients of all gateways, until they are stopped."""
 
-    def __init__(self, targets: tuple[Target, ...]) -> None:
+    def __init__(self, targets: tuple[Target, ...], account: Account | None = None) -> None:
         self._targets = targets
+        self.account = account or open_account()
         self._stopped = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
 
@@ -121,19 +131,23 @@ class Traffic:
 
     async def send(self, address: str, kind: Kind, chance: random.Random) -> None:
         """Send one request and read its answer, or leave it after a while when its kind aborts."""
-        path, body = build_request(kind, chance)
+        path, body, usage = build_request(kind, chance)
+        started = time.perf_counter()
         try:
             async with self._client.post(address + path, json=body) as response:
-                if not kind.abort:
+                if kind.abort:
+                    await response.content.readany()
+                    await self._wait(ABORT_AFTER_SECONDS)
+                    # Closing, unlike releasing, cuts the connection while the stream still runs.
+                    response.close()
+                else:
                     await response.read()
-                    return
-                await response.content.readany()
-                await self._wait(ABORT_AFTER_SECONDS)
-                # Closing, unlike releasing, cuts the connection while the stream still runs.
-                response.close()
         except aiohttp.ClientError:
             # A gateway that is going down; what it recorded stands in its ledger.
+            self.account.add_unanswered()
             return
+        seconds = time.perf_counter() - started
+        self.account.add_llm(kind.model, response.status, usage, seconds, slow=kind.slow, aborted=kind.abort)
 
     @property
     def _client(self) -> aiohttp.ClientSession:
@@ -159,6 +173,7 @@ class Traffic:
                 async with self._client.post(address + UNROUTED_PATH, json={}) as response:
                     await response.read()
             except aiohttp.ClientError:
+                self.account.add_unanswered()
                 return
 
     async def hold_mcp_session(self, address: str, chance: random.Random) -> None:
@@ -169,6 +184,7 @@ class Traffic:
         async with self._client.post(address + "/mcp", json=build_message("initialize", start, 0)) as response:
             await response.read()
             headers = {SESSION_HEADER: response.headers.get(SESSION_HEADER, "")}
+        self.account.add_mcp("initialize")
         await self._call(address, headers, "notifications/initialized", {}, None)
         for number, (method, tool) in enumerate(MCP_CALLS, start=1):
             if self._stopped.is_set():
@@ -178,6 +194,7 @@ class Traffic:
             if tool:
                 params = {"name": tool, "arguments": {}}
             await self._call(address, headers, method, params, None if notification else number)
+            self.account.add_mcp(method, refused=tool == REFUSED_TOOL)
             await self._pause(chance)
         async with self._client.delete(address + "/mcp", headers=headers) as response:
             await response.read()
@@ -197,14 +214,16 @@ def build_message(method: str, params: Json, number: int | None) -> Json:
     return message if number is None else {**message, "id": number}
 
 
-def build_request(kind: Kind, chance: random.Random) -> tuple[str, Json]:
-    """The path and body of one request; its numbers of tokens are drawn from the ranges of its kind."""
+def build_request(kind: Kind, chance: random.Random) -> tuple[str, Json, Usage]:
+    """The path and body of one request, and its tokens: their numbers are drawn from the ranges of its kind."""
     prompt = chance.randint(*kind.prompt)
     if kind.model == EMBEDDINGS_MODEL:
-        return "/v1/embeddings", {"model": kind.model, "input": "word " * prompt}
+        return "/v1/embeddings", {"model": kind.model, "input": "word " * prompt}, Usage(prompt, 0, 0)
+    completion = chance.randint(*kind.completion)
     # The provider's stand-in answers with these numbers of tokens, and a real gateway passes them through.
-    wish = {"prompt_tokens": str(prompt), "completion_tokens": str(chance.randint(*kind.completion))}
+    wish = {"prompt_tokens": str(prompt), "completion_tokens": str(completion)}
     body: Json = {"model": kind.model, "messages": [{"role": "user", "content": "hello"}], "metadata": wish}
     if kind.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-    return "/v1/chat/completions", body
+    cached = prompt // CACHE_BLOCK * CACHE_BLOCK if MODELS[kind.model].details else 0
+    return "/v1/chat/completions", body, Usage(prompt, cached, completion)

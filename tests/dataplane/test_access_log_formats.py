@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
+from aigw_demo.envoy import Node
 from aigw_operator.core import access_log
 from aigw_operator.core.model import Capabilities
 from dataplane import envoy_gateway, loopback_servers, real_envoy
 from dataplane.loopback_servers import PATIENCE, Seen
 
 SECRET = "s3cret-of-the-caller"
-NODE = real_envoy.Node(
+NODE = Node(
     pod="envoy-default-chat-5f6d-x2x",
     cluster="default/chat",
     zone="zone-a",

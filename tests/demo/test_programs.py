@@ -37,11 +37,13 @@ def run_demo(*arguments: str, path: str | None = None) -> subprocess.CompletedPr
 
 
 def test_short_run_proves_equality() -> None:
-    """The one promise of the demo: real traffic, and at the end the receiver's totals are what was recorded."""
+    """The promise of the demo: real traffic, kept requests, and at the end totals, decisions and cost are right."""
     finished = run_demo("--seconds", "6")
-    last_line = finished.stdout.splitlines()[-1] if finished.stdout else ""
+    lines = finished.stdout.splitlines()
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert last_line.startswith("receiver totals equal what the gateways recorded: ")
+    assert [line for line in lines if line.startswith("receiver totals equal what the gateways recorded: ")]
+    assert lines[-1].startswith("decisions and cost equal what was sent: ")
+    assert [line for line in lines if line.startswith("KEPT AT")]
 
 
 def test_real_gateway_that_is_missing_is_one_clear_line(tmp_path: Path) -> None:

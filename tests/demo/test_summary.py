@@ -9,8 +9,8 @@ import pytest
 from aigw_demo.instruments import MCP_METHOD_COUNT, REQUEST_DURATION, TIME_TO_FIRST_TOKEN, TOKEN_USAGE
 from aigw_demo.ledger import Ledger
 from aigw_demo.receiver import Addresses
-from aigw_demo.run import compare
-from aigw_demo.series import SeriesMap, parse_exposition
+from aigw_demo.run import print_totals, settle_metrics
+from aigw_demo.series import SeriesMap, parse_exposition, sum_counters
 from aigw_demo.summary import build_summary
 from aigw_demo.traffic import Target
 from demo.exposition import render_exposition
@@ -119,13 +119,15 @@ def test_nothing_recorded_is_no_success(recorded: SeriesMap) -> None:
     assert not summary.equal
 
 
-@pytest.mark.parametrize(("old", "new", "status"), [("", "", 0), ("} 2006.0", "} 2005.0", 1)])
-def test_exit_status_tells_the_outcome(old: str, new: str, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("old", "new", "equal"), [("", "", True), ("} 2006.0", "} 2005.0", False)])
+def test_outcome_is_told(old: str, new: str, equal: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """A run that prints differences and exits 0 would pass in CI."""
-    scrape = render_exposition(record_some()).replace(old, new)
+    derived = '# TYPE aigw_requests counter\naigw_requests_total{gateway_name="g"} 3\n'
+    scrape = render_exposition(record_some()).replace(old, new) + derived
 
     class Gateways:
         targets: tuple[Target, ...] = ()
+        has_access_logs = False
 
         async def settle(self) -> SeriesMap:
             return record_some()
@@ -137,8 +139,10 @@ def test_exit_status_tells_the_outcome(old: str, new: str, status: int, capsys: 
         async def scrape(self) -> str:
             return scrape
 
-    assert status == asyncio.run(compare(Scraped("", "", "", ""), Gateways()))
-    assert (EQUAL_LINE in capsys.readouterr().out) is (status == 0)
+    recorded, series = asyncio.run(settle_metrics(Scraped("", "", "", ""), Gateways()))
+    assert equal is print_totals(Gateways(), recorded, series)
+    assert 3.0 == sum_counters(series, "aigw_requests_total", gateway_name="g")
+    assert (EQUAL_LINE in capsys.readouterr().out) is equal
 
 
 def test_totals_stand_side_by_side() -> None:

@@ -72,3 +72,19 @@ def test_a_rendering_that_fails_is_one_clear_line(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(wiring, "MANIFESTS", wiring.MANIFESTS / "gone.yaml")
     with pytest.raises(StartError, match=r"aigw-operator render .*gone\.yaml ended with status 2: .*No such file"):
         asyncio.run(wiring.render_manifests())
+
+
+def test_access_logs_are_what_the_operator_writes() -> None:
+    """The demo's Envoys would log other fields, or to another gateway's name, than those of a cluster."""
+    gateways = {(pod.namespace, pod.gateway) for pod in PODS}
+    rendered = asyncio.run(wiring.render_access_logs(gateways))
+    (ours,) = (raw for raw in yaml.safe_load_all(stream()) if raw["kind"] == "EnvoyProxy")
+    formats = [each["format"] for each in ours["spec"]["telemetry"]["accessLog"]["settings"] if "format" in each]
+
+    assert gateways == rendered.keys()
+    for (namespace, name), settings in rendered.items():
+        targets = [setting["sinks"][0]["openTelemetry"]["resourceAttributes"] for setting in settings]
+        assert formats == [setting["format"] for setting in settings]
+        assert [(namespace, name)] * 2 == [
+            (target["aigw.gateway.namespace"], target["aigw.gateway.name"]) for target in targets
+        ]
