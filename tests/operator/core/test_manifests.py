@@ -125,7 +125,7 @@ def test_restricted_pod_security(name: str) -> None:
     pod_context = spec["securityContext"]
     allowed = {"runAsNonRoot", "runAsUser", "runAsGroup", "fsGroup", "fsGroupChangePolicy", "seccompProfile"}
     assert allowed == set(pod_context)
-    assert (True, 65532, {"type": "RuntimeDefault"}) == (
+    assert (True, 10001, {"type": "RuntimeDefault"}) == (
         pod_context["runAsNonRoot"],
         pod_context["runAsUser"],
         pod_context["seccompProfile"],
