@@ -11,7 +11,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 
-from bench import bodies, ingest, memory, processes, report
+from bench import access_logs, access_logs_end_to_end, bodies, ingest, memory, processes, report
 
 ROUNDS = 7
 QUICK_ROUNDS = 3
@@ -50,6 +50,8 @@ def pieces(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Meas
             case.name,
             functools.partial(ingest.measure, case, rounds, round_points=points, collector=options.collector),
         )
+    yield access_logs.NAME, functools.partial(access_logs.measure, rounds)
+    yield access_logs_end_to_end.NAME, functools.partial(access_logs_end_to_end.measure, rounds)
     for temporality in (bodies.DELTA, bodies.CUMULATIVE):
         for size in memory.SIZES:
             if size < memory.BAR_SERIES or not options.quick:

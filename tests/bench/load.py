@@ -1,4 +1,4 @@
-"""The load generator: a process of its own that makes bodies, sends them when told to, and keeps what they add up to.
+"""The load generators: processes of their own that make bodies, send them when told to, and keep what they add up to.
 
 Bodies are made before the clock starts, and the same ones go to every server. A pod's exports are sent in order over
 one connection; at most `LANES` calls are in flight.
@@ -10,7 +10,7 @@ import multiprocessing.connection
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -33,10 +33,21 @@ class Sent:
     complaints: tuple[str, ...]
 
 
+def refused_points(answer: bytes) -> str:
+    """What of an export of metrics was refused, if anything."""
+    partial = ExportMetricsServiceResponse.FromString(answer).partial_success if answer else None
+    if partial and (partial.rejected_data_points or partial.error_message):
+        return f"{partial.rejected_data_points} rejected: {partial.error_message}"
+    return ""
+
+
 class Lanes:
     """The connections to one server."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, export: str = EXPORT, refused: Callable[[bytes], str] = refused_points) -> None:
+        """`export` is the method that takes the bodies, `refused` says what an answer complains of."""
+        self.export = export
+        self.refused = refused
         # Without a pool of its own every channel would share one connection.
         options = (("grpc.use_local_subchannel_pool", 1),)
         self.channels = [grpc.insecure_channel(address, options=options) for _ in range(LANES)]
@@ -58,19 +69,17 @@ class Lanes:
             thread.join()
         return Sent(len(batch), time.monotonic() - begin, tuple(complaints))
 
-    @staticmethod
-    def send_lane(channel: Any, lane: list[bytes], complaints: list[str]) -> None:
+    def send_lane(self, channel: Any, lane: list[bytes], complaints: list[str]) -> None:
         """Send one lane's bodies, one call at a time; whatever is not a plain success is a complaint."""
-        export = channel.unary_unary(EXPORT)
+        export = channel.unary_unary(self.export)
         for body in lane:
             try:
                 answer = export(body, wait_for_ready=True, timeout=CALL_SECONDS)
             except grpc.RpcError as error:
                 complaints.append(f"{error}")
                 continue
-            partial = ExportMetricsServiceResponse.FromString(answer).partial_success if answer else None
-            if partial and (partial.rejected_data_points or partial.error_message):
-                complaints.append(f"{partial.rejected_data_points} rejected: {partial.error_message}")
+            if complaint := self.refused(answer):
+                complaints.append(complaint)
 
 
 class Generator:
@@ -105,23 +114,25 @@ class Generator:
         return self.fleet.totals()
 
 
-def run(commands: multiprocessing.connection.Connection, core: set[int], fleet: tuple[int, int, int]) -> None:
-    """The load process: obey commands until there is none."""
+def run(
+    commands: multiprocessing.connection.Connection, core: set[int], kind: type[Any], arguments: tuple[Any, ...]
+) -> None:
+    """A load process: obey commands, which are methods of an object of this kind, until there is none."""
     os.sched_setaffinity(0, core)
-    generator = Generator(*fleet)
+    generator = kind(*arguments)
     while (command := commands.recv()) is not None:
         name, *arguments = command
         commands.send(getattr(generator, name)(*arguments))
 
 
-class Load:
-    """The load process as its owner sees it: a context manager with the commands of `Generator`."""
+class Process:
+    """A load process as its owner sees it: a context manager."""
 
-    def __init__(self, series: int, points: int, temporality: int, *, core: set[int]) -> None:
+    def __init__(self, kind: type[Any], arguments: tuple[Any, ...], *, core: set[int]) -> None:
         # A fork would copy the state of grpc's threads, but not the threads.
         context = multiprocessing.get_context("spawn")
         self.commands, theirs = context.Pipe()
-        self.process = context.Process(target=run, args=(theirs, core, (series, points, temporality)), daemon=True)
+        self.process = context.Process(target=run, args=(theirs, core, kind, arguments), daemon=True)
 
     def __enter__(self) -> Self:
         """Start the process."""
@@ -140,6 +151,18 @@ class Load:
         self.commands.send(command)
         return self.commands.recv()
 
+    def send(self, address: str) -> Sent:
+        """Send the batch to a server."""
+        sent: Sent = self.ask("send", address)
+        return sent
+
+
+class Load(Process):
+    """The commands of `Generator`."""
+
+    def __init__(self, series: int, points: int, temporality: int, *, core: set[int]) -> None:
+        super().__init__(Generator, (series, points, temporality), core=core)
+
     def everything(self) -> int:
         """Make a batch that holds every series once; its number of bodies."""
         count: int = self.ask("everything")
@@ -149,11 +172,6 @@ class Load:
         """Make a batch of the next `count` exports."""
         made: int = self.ask("exports", count)
         return made
-
-    def send(self, address: str) -> Sent:
-        """Send the batch to a server."""
-        sent: Sent = self.ask("send", address)
-        return sent
 
     def totals(self) -> dict[str, tuple[int, float]]:
         """What the exposition of a server that got every batch must add up to."""

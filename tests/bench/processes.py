@@ -12,9 +12,9 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import receiver_program
 
@@ -94,9 +94,9 @@ def ended(program: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 @contextlib.contextmanager
-def straightforward(workers: int) -> Iterator[Server]:
-    """The straightforward design with so many gRPC worker threads."""
-    command = [sys.executable, "-m", "bench.straightforward", "--workers", str(workers)]
+def straightforward(workers: int, program_name: str = "straightforward", *arguments: str) -> Iterator[Server]:
+    """A straightforward design, by the name of its module, with so many gRPC worker threads."""
+    command = [sys.executable, "-m", f"bench.{program_name}", "--workers", str(workers), *arguments]
     with on_server_core():
         program = subprocess.Popen(
             command,
@@ -112,11 +112,11 @@ def straightforward(workers: int) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def receiver() -> Iterator[Server]:
+def receiver(config: Mapping[str, Any] = RECEIVER_CONFIG) -> Iterator[Server]:
     """The receiver of this project."""
     with contextlib.ExitStack() as stack:
         with on_server_core():
-            started = stack.enter_context(receiver_program.start_receiver(config=RECEIVER_CONFIG))
+            started = stack.enter_context(receiver_program.start_receiver(config=config))
         yield Server("receiver", started.pid, started.grpc, f"{started.http}/metrics")
 
 

@@ -5,20 +5,22 @@ the object. Nothing is nested: what several values would be is one text, so that
 (Loki's `json` stage among them) see all of them.
 """
 
+import functools
 import json
 import math
 from typing import Final, TypeAlias
 
 from aigw_receiver.core.access_logs.model import Kept
 
-Json: TypeAlias = "str | int | float"
+Json: TypeAlias = str | int | float
 
 # What stands before the name of an attribute that has no name of ours.
 REST_PREFIX: Final = "attributes."
 # Between the rules that kept a record; no name of a rule has one.
 RULE_SEPARATOR: Final = ","
 
-_encode: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+encode: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+"""A value, or the whole object, as JSON."""
 
 _NANOSECONDS: Final = 1_000_000_000
 _DAY: Final = 86_400
@@ -31,8 +33,15 @@ _LAST_SECOND: Final = 253_402_300_799
 
 def to_flat(kept: Kept) -> dict[str, Json]:
     """The record as a flat object. Durations are milliseconds, the time is RFC 3339 with nanoseconds, cost is USD."""
+    flat = {name: value for name, value in values_of(kept).items() if value is not None}
+    flat.update((REST_PREFIX + name, value) for name, value in kept.log.rest)
+    return flat
+
+
+def values_of(kept: Kept) -> dict[str, Json | None]:
+    """By every name of ours, in their order, the value of a record; None where it is missing."""
     log, tokens = kept.log, kept.log.tokens
-    values: dict[str, Json | None] = {
+    return {
         "time": rfc3339(log.time),
         "ai_route_type": log.route_type.value,
         "gateway_namespace": log.identity.namespace,
@@ -40,8 +49,8 @@ def to_flat(kept: Kept) -> dict[str, Json]:
         "gateway_pod": log.identity.pod,
         "ending": log.ending.value,
         "rules": RULE_SEPARATOR.join(kept.decision.rules),
-        "weight": _finite(kept.decision.weight),
-        "cost_usd": _finite(kept.cost),
+        "weight": finite(kept.decision.weight),
+        "cost_usd": finite(kept.cost),
         "price_entry": kept.price_entry or None,
         "method": log.method or None,
         "path": log.path or None,
@@ -75,14 +84,11 @@ def to_flat(kept: Kept) -> dict[str, Json]:
         "bytes_sent": log.bytes_sent,
         "body": log.body or None,
     }
-    flat = {name: value for name, value in values.items() if value is not None}
-    flat.update((REST_PREFIX + name, value) for name, value in log.rest)
-    return flat
 
 
 def to_json_line(kept: Kept) -> bytes:
     """The flat object as one line of JSON in UTF-8, with its line feed."""
-    return _encode(to_flat(kept)).encode() + b"\n"
+    return encode(to_flat(kept)).encode() + b"\n"
 
 
 def rfc3339(time: int) -> str:
@@ -91,7 +97,21 @@ def rfc3339(time: int) -> str:
     The calendar is counted in eras of 400 years that begin in March, so that the leap day is the last of a year.
     """
     seconds, nanoseconds = divmod(time, _NANOSECONDS)
-    days, second = divmod(min(seconds, _LAST_SECOND), _DAY)
+    return f"{_second(min(seconds, _LAST_SECOND))}.{nanoseconds:09}Z"
+
+
+# Records that are written together come from a few seconds.
+@functools.lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    """Date and time so many seconds after the beginning of 1970."""
+    days, second = divmod(seconds, _DAY)
+    minute = second // 60
+    return f"{_date(days)}T{minute // 60:02}:{minute % 60:02}:{second % 60:02}"
+
+
+@functools.lru_cache(maxsize=8)
+def _date(days: int) -> str:
+    """The date so many days after the first of January 1970."""
     era, day_of_era = divmod(days + _EPOCH, _ERA)
     year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
     day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
@@ -99,10 +119,9 @@ def rfc3339(time: int) -> str:
     day = day_of_year - (153 * month_from_march + 2) // 5 + 1
     month = month_from_march + 3 if month_from_march < 10 else month_from_march - 9
     year = era * 400 + year_of_era + (month <= 2)
-    hour, minute = second // 3600, second // 60 % 60
-    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second % 60:02}.{nanoseconds:09}Z"
+    return f"{year:04}-{month:02}-{day:02}"
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
     """A number that JSON has: it has no infinity. All others of a record are finite by how they are read."""
     return value if value is not None and math.isfinite(value) else None

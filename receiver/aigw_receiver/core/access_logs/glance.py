@@ -8,16 +8,28 @@ import operator
 from typing import Any, Final, NamedTuple, Protocol
 
 from aigw_receiver.core.access_logs import decode
-from aigw_receiver.core.access_logs.model import AccessLog, Ending, RouteType, Tokens
+from aigw_receiver.core.access_logs.model import AccessLog, Decision, Ending, RouteType, Tokens
 from aigw_receiver.core.access_logs.reasons import LogDropReason
 from aigw_receiver.core.model import Identity
 
 
+class Found(NamedTuple):
+    """What was found out about a record that is kept, as `model.Kept` has it, and the time that it is to have."""
+
+    decision: Decision
+    time: int
+    cost: float | None = None
+    price_entry: str = ""
+
+
 class RecordReader(Protocol):
-    """Reads a record of one sender in full."""
+    """Reads the records of one sender."""
 
     def read(self, record: Any) -> AccessLog | LogDropReason:
         """The whole record, redacted, or why it is none."""
+
+    def line(self, glance: "Glance", found: Found) -> bytes | LogDropReason:
+        """The line of a record of which this has made a Glance, or why it is none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +63,7 @@ shape_values: Final = operator.attrgetter(*(field.name for field in dataclasses.
 
 
 class Group:
-    """The records of one shape: their sums, and up to which numbers they are ordinary.
+    """The records of one shape: what is counted of them, and up to which numbers they are ordinary.
 
     An ordinary record is only counted here: no Glance is made of it. Until somebody who knows the rules has said
     otherwise, no record is ordinary.
@@ -60,13 +72,13 @@ class Group:
     __slots__ = (
         "duration_below",
         "durations",
+        "input",
         "ordinary",
-        "seen_input",
-        "seen_output",
+        "output",
+        "seen",
         "shape",
-        "sums",
         "tokens_below",
-        "without_tokens",
+        "with_tokens",
     )
 
     def __init__(self, shape: Shape) -> None:
@@ -75,40 +87,30 @@ class Group:
         """milliseconds; a record without a duration is below any"""
         self.tokens_below: float = 0
         """total tokens, or what there is of input and output"""
-        self.sums: list[int] = [0] * len(SUMS)
-        """by the names in SUMS, of all records since `Reader.drain`"""
+        self.seen = False
+        """whether a Glance was made of a record since `Reader.drain`"""
         self.ordinary = 0
-        """how many of these were ordinary"""
-        self.without_tokens = 0
-        """ordinary ones that have neither a count of input tokens nor one of output tokens"""
-        self.seen_input = 0
-        self.seen_output = 0
-        """tokens of those that became a Glance"""
+        """how many records were ordinary since then; the next three are about these alone"""
+        self.with_tokens = 0
+        """how many have a count of input or of output tokens"""
+        self.input = 0
+        self.output = 0
         self.durations: list[float] | None = None
         """where it is a list, the durations of ordinary records are added to it, for whoever learns from them"""
 
     def drain(self) -> "Drained":
-        """What was summed up since the last call."""
-        count, sums = self.ordinary, self.sums
-        given, answered = sums[1] - self.seen_input, sums[4] - self.seen_output
-        drained = Drained(self.shape, sums, count, count - self.without_tokens, given, answered)
-        self.sums = [0] * len(SUMS)
-        self.ordinary = self.without_tokens = self.seen_input = self.seen_output = 0
+        """What was counted since the last call."""
+        drained = Drained(self.shape, self.ordinary, self.with_tokens, self.input, self.output)
+        self.ordinary = self.with_tokens = self.input = self.output = 0
+        self.seen = False
         return drained
 
 
-SUMS: Final = ("requests", "input", "cached", "creation", "output", "reasoning", "total")
-"""What `Group.sums` holds. A count that a record does not have adds nothing."""
-
-
 class Drained(NamedTuple):
-    """The records of one shape since the last look."""
+    """The records of one shape since the last look; the numbers are those of the ordinary ones."""
 
     shape: Shape
-    sums: list[int]
-    """by the names in SUMS, of all of them"""
     ordinary: int
-    """of how many no Glance was made; the rest is about these alone"""
     with_tokens: int
     """how many have a count of input or of output tokens"""
     input: int
@@ -133,6 +135,7 @@ class _Numbers(NamedTuple):
     total: int | None
     source: RecordReader
     record: Any
+    attributes: list[bytes]
 
 
 class Glance(_Numbers):
@@ -175,3 +178,7 @@ class Glance(_Numbers):
     def read(self) -> AccessLog | LogDropReason:
         """The whole record, redacted; or why it is none after all: something that was not looked at is broken."""
         return self.source.read(self.record)
+
+    def line(self, found: Found) -> bytes | LogDropReason:
+        """The whole record as `flat.to_json_line` writes it, with this time; or why it is none after all."""
+        return self.source.line(self, found)

@@ -3,15 +3,17 @@
 A memo that is full is emptied, and fills again with what is still being sent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Final
 
-from aigw_receiver.core.access_logs import decode, reading, redaction
+from aigw_receiver.core.access_logs import decode, lines, reading, redaction
 
 # Numbers of one attribute, and attributes of any kind with their length in bytes.
-MAX_NUMBERS: Final = 4096
+MAX_NUMBERS: Final = 16_384
 MAX_TEXTS: Final = 8192
 MAX_TEXT: Final = 256
+# Templates of lines, of a few KB.
+MAX_TEMPLATES: Final = 4096
 # The longest number that is worth a place.
 MAX_NUMBER: Final = 64
 
@@ -26,17 +28,26 @@ class SurpriseError(Exception):
 class Numbers(dict[bytes, Any]):
     """The numbers that an attribute has had, by its bytes; what is new is parsed. One name, whatever its position."""
 
-    __slots__ = ("_convert", "_name", "_prefix")
+    __slots__ = ("_convert", "_end", "_name", "_plain", "_prefix")
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self._name = name
         self._prefix = prefix(name)
-        self._convert: Callable[[str], float | None] = reading.number if name in reading.DURATION else reading.count
+        self._end = len(self._prefix)
+        is_float = name in reading.DURATION
+        self._plain: Callable[[bytes], float] = float if is_float else int
+        self._convert: Callable[[str], float | None] = reading.number if is_float else reading.count
 
     def __missing__(self, raw: bytes) -> float | None:
         """The number in an attribute; raises SurpriseError where it has another name or cannot be parsed."""
-        value = self._parse(raw)
+        end = self._end
+        digits = raw[end + 4 :]
+        plain = digits.isdigit() and len(digits) <= _PLAIN_DIGITS
+        if plain and raw[: end + 4] == self._prefix + decode.TEXT_HEADS[len(digits) + 2]:
+            value: float | None = self._plain(digits)
+        else:
+            value = self._parse(raw)
         if len(self) >= MAX_NUMBERS:
             self.clear()
         if len(raw) <= MAX_NUMBER:
@@ -44,13 +55,6 @@ class Numbers(dict[bytes, Any]):
         return value
 
     def _parse(self, raw: bytes) -> float | None:
-        end = len(self._prefix)
-        rest = len(raw) - end - 2
-        digits = raw[end + 4 :]
-        plain = digits.isdigit() and len(digits) <= _PLAIN_DIGITS
-        if plain and raw[:end] == self._prefix and raw[end : end + 4] == decode.TEXT_HEADS[rest]:
-            number = int(digits)
-            return float(number) if self._convert is reading.number else number
         try:
             name, text = decode.read_attribute(raw)
         except decode.DecodeError:
@@ -78,6 +82,18 @@ class Texts(dict[bytes, tuple[str, str, str | None]]):
         if len(raw) <= MAX_TEXT:
             self[raw] = known
         return known
+
+
+class Templates(dict[Hashable, lines.Template]):
+    """How the lines of records are written, by their layout and the attributes that repeat."""
+
+    __slots__ = ()
+
+    def remember(self, key: Hashable, template: lines.Template) -> None:
+        """Keep a template for the next record with this key."""
+        if len(self) >= MAX_TEMPLATES:
+            self.clear()
+        self[key] = template
 
 
 def prefix(key: str) -> bytes:

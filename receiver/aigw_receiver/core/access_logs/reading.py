@@ -76,7 +76,7 @@ _MARKS: Final = (
 _ROUTE_TYPES: Final = {route_type.value: route_type for route_type in RouteType}
 
 # Said of a record by other fields of ours, and so not repeated in `rest`.
-_UNDERSTOOD: Final = frozenset({ROUTE_TYPE, POD, *BACKEND, "start_time"})
+UNDERSTOOD: Final = frozenset({ROUTE_TYPE, POD, *BACKEND, "start_time"})
 
 # Longer than any number that a sender has a reason to write; Python's own conversions are quadratic.
 _NUMBER_LENGTH: Final = 40
@@ -247,7 +247,7 @@ class _Fields:
 
     def rest(self) -> tuple[tuple[str, str], ...]:
         """The attributes that nobody asked for, by name."""
-        known = self._read | _UNDERSTOOD
+        known = self._read | UNDERSTOOD
         return tuple(sorted((name, value) for name, value in self._values.items() if name not in known))
 
 

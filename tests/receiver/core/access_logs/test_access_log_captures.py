@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aigw_receiver.core.access_logs import decode, fast, flat, reading
-from aigw_receiver.core.access_logs.glance import shape_values
+from aigw_receiver.core.access_logs.glance import Found, shape_values
 from aigw_receiver.core.access_logs.model import AccessLog, Decision, Kept
 
 _CAPTURES = Path(__file__).parents[3] / "captures"
@@ -86,7 +86,7 @@ def test_no_query_string_is_left() -> None:
             assert "topsecret" not in flat.to_json_line(Kept(log, Decision(("errors",)))).decode()
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, 2, 3])
 def test_glances_tell_what_the_full_reading_tells(times: int) -> None:
     """A record read at a glance, for the first time or by heart, differs from the same record read in full."""
     reader = fast.Reader()
@@ -96,6 +96,10 @@ def test_glances_tell_what_the_full_reading_tells(times: int) -> None:
             logs = list(_logs(file))
             assert {} == rejected
             assert logs == [glance.read() for glance in glances]
+            decision = Decision(("errors", "slow"), 2.5)
+            assert [flat.to_json_line(Kept(log, decision, 0.5, "an entry")) for log in logs] == [
+                glance.line(Found(decision, glance.time, 0.5, "an entry")) for glance in glances
+            ]
             assert [(shape_values(log), log.tokens, log.duration, log.time) for log in logs] == [
                 (shape_values(glance.shape), glance.tokens, glance.duration, glance.time) for glance in glances
             ]

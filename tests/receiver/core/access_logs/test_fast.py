@@ -1,6 +1,7 @@
 """The fast path never tells anything else than the full reading, whatever is sent; and it forgets in time."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,24 +10,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from aigw_receiver.core.access_logs import decode, fast, memos, reading
-from aigw_receiver.core.access_logs.glance import SUMS, Group, shape_values
-from aigw_receiver.core.access_logs.model import AccessLog, Ending
+from aigw_receiver.core.access_logs import decode, fast, flat, layout, memos, reading, source
+from aigw_receiver.core.access_logs.glance import Found, Group, shape_values
+from aigw_receiver.core.access_logs.model import AccessLog, Decision, Ending, Kept
 from aigw_receiver.core.access_logs.reasons import LogDropReason
 from aigw_receiver.core.access_logs.redaction import Redaction
 
 _RESOURCE = {"aigw.gateway.namespace": "default", "aigw.gateway.name": "main"}
 _RECORD = {
     "ai_route_type": "llm",
+    "bytes_sent": "1e+05",
     "duration": "12",
     "gen_ai.request.model": "m",
     "gen_ai.usage.input_tokens": "7",
     "gen_ai.usage.output_tokens": "3",
     "note": "-",
+    "request.path": "/v1/chat?key=secret",
     "response_code": "200",
     "response_flags": "-",
+    "x-envoy-origin-path": "-",
     "x-request-id": "r",
 }
+_FOUND = (
+    Found(Decision(("errors", "slow"), 1.0), 1_795_353_374_756_107_000, 0.000_25, 'the "first" entry'),
+    Found(Decision(("sample",), 12.5), 5, math.inf),
+)
 Value = str | int | float | bool
 Record = Sequence[tuple[str, Value]]
 
@@ -77,6 +85,11 @@ def _check(reader: fast.Reader, body: bytes) -> None:
     glances, refused = reader.read(body)
     assert rejected == refused
     assert logs == [glance.read() for glance in glances]
+    for found in _FOUND:
+        timed = [dataclasses.replace(log, time=found.time) for log in logs]
+        assert [flat.to_json_line(Kept(log, found.decision, found.cost, found.price_entry)) for log in timed] == [
+            glance.line(found) for glance in glances
+        ]
     for log, glance in zip(logs, glances, strict=True):
         assert (shape_values(log), log.tokens, log.duration) == (
             shape_values(glance.shape),
@@ -84,9 +97,25 @@ def _check(reader: fast.Reader, body: bytes) -> None:
             glance.duration,
         )
         assert (log.status, log.ending, log.time) == (glance.status, glance.ending, glance.time)
-    expected = [len(logs)] + [sum(getattr(log.tokens, name) or 0 for log in logs) for name in SUMS[1:]]
-    drained = [one.sums for one in reader.drain()]
-    assert expected == [sum(column) for column in zip(*drained, strict=True)] if drained else not logs
+    assert set(map(shape_values, logs)) == {shape_values(one.shape) for one in reader.drain() if not one.ordinary}
+
+
+def _check_sums(reader: fast.Reader, body: bytes) -> None:
+    """That a reader to which all known records are ordinary counts what the full reading tells of a request."""
+    logs, rejected = _in_full(body, reader.redacted)
+    glances, refused = reader.read(body)
+    assert rejected == refused
+    tokens = [log.tokens for log in logs if (log.tokens.input, log.tokens.output) != (None, None)]
+    expected = len(logs), len(tokens), sum(one.input or 0 for one in tokens), sum(one.output or 0 for one in tokens)
+    counted = [one[1:] for one in reader.drain()]
+    for glance in glances:
+        given, answered = glance.input, glance.output
+        counted.append((1, (given, answered) != (None, None), given or 0, answered or 0))
+    assert expected == tuple(map(sum, zip((0, 0, 0, 0), *counted, strict=True)))
+
+
+def _all_ordinary(group: Group) -> None:
+    group.duration_below = group.tokens_below = math.inf
 
 
 _KEYS = [
@@ -97,9 +126,17 @@ _KEYS = [
     "mcp.method.name",
     "k8s.pod.name",
     "error.type",
+    "authorization",
+    "session.id",
+    "start_time",
+    "token_latency_ttft",
+    "url.path",
+    "user-agent",
 ]
 _VALUES: st.SearchStrategy[Value] = (
-    st.sampled_from(["-", "", "200", "503", "DC", "7", "1e+05", "0.5", "01", "llm", "mcp", "a/b/route/c", "x" * 130])
+    st.sampled_from(
+        ["-", "", "200", "503", "DC", "7", "1e+05", "0.5", "01", "llm", "mcp", "a/b/route/c", "x" * 130, '/a "b"?c']
+    )
     | st.text(max_size=6)
     | st.integers(0, 1 << 40)
     | st.floats(allow_nan=False)
@@ -137,10 +174,11 @@ def test_any_mixture_of_records(
     requests: list[list[Record]], body: Mapping[str, str] | str | None, redacted: Redaction
 ) -> None:
     """A record is taken for one of a format that it does not have: its numbers or its model are another's."""
-    reader = fast.Reader(redacted)
+    reader, counting = fast.Reader(redacted), fast.Reader(redacted, _all_ordinary)
     learned: list[Record] = [list(_RECORD.items())]
     for records in (learned, *requests):
         _check(reader, _request(records, body))
+        _check_sums(counting, _request(records, body))
 
 
 @pytest.mark.parametrize("key", ["ai_service_backend_name", "gen_ai.response.model", "llm_input_token"])
@@ -149,6 +187,21 @@ def test_an_attribute_that_begins_to_matter(key: str) -> None:
     reader = fast.Reader()
     _check(reader, _request([list(_RECORD.items())] * 3))
     _check(reader, _request([[(key if name == "note" else name, "9") for name in _RECORD]] * 3))
+
+
+def test_a_key_that_occurs_twice() -> None:
+    """The last value of a doubled key is taken for that of all records that have the first one."""
+    reader, good = fast.Reader(), list(_RECORD.items())
+    _check(reader, _request([good]))
+    _check(reader, _request([[*good, ("gen_ai.request.model", "-")], good]))
+
+
+@pytest.mark.parametrize("values", [("7", "-"), ("-", "7")])
+def test_a_route_type_that_only_a_number_tells(values: tuple[str, str]) -> None:
+    """A record that does not say what it is for is taken for what another one with other numbers was for."""
+    reader = fast.Reader()
+    for value in values:
+        _check(reader, _request([[("mcp.method.name", "-"), ("gen_ai.usage.input_tokens", value)]]))
 
 
 def test_ordinary_records_are_only_counted() -> None:
@@ -172,8 +225,7 @@ def test_ordinary_records_are_only_counted() -> None:
     glances, _ = reader.read(_request([list({**_RECORD, **change}.items()) for change in changes]))
     assert [(100.0, 10), (99.0, 1000), (12.0, None)] == [(glance.duration, glance.tokens.total) for glance in glances]
     (drained,) = reader.drain()
-    assert [6, 7 + 7 + 997 + 996 + 1000, 0, 0, 15, 0, 10 + 10 + 1000 + 999] == drained.sums
-    assert (3, 3, 7 + 996, 9) == drained[2:]
+    assert (3, 3, 7 + 996, 9) == drained[1:]
     assert [] == reader.drain()
 
 
@@ -187,7 +239,7 @@ def test_shapes_are_one_object_and_memos_bounded(monkeypatch: pytest.MonkeyPatch
         first, second = reader.read(_request([list(record.items())] * 2))[0]
         assert first.shape is second.shape
         assert (float(number), f"m{number}") == (first.duration, second.shape.requested_model)
-    assert 20 == sum(one.sums[0] for one in reader.drain())
+    assert {f"m{number}" for number in range(10)} == {one.shape.requested_model for one in reader.drain()}
     assert len(reader.column("duration")) <= 2
 
 
@@ -201,6 +253,33 @@ def test_malformed_attributes_cost_their_record_only() -> None:
     bad = b"\x0a" + _varint(len(logs)) + logs
     glances, rejected = fast.Reader().read(good + bad)
     assert (1, {LogDropReason.MALFORMED_RECORD: 1}) == (len(glances), rejected)
+
+
+def test_a_broken_attribute_of_a_record_that_is_kept() -> None:
+    """An attribute that is no KeyValue, and that a glance did not look at, gets into a line, or costs the batch."""
+    reader, record = fast.Reader(), list(_RECORD.items())
+    reader.read(_request([record] * 2))
+    good = _request([record])
+    broken = good.replace(b"\x12\x03\n\x01r", b"\x12\x03\n\x02r")
+    assert len(good) == len(broken)
+    assert good != broken
+    (glance,) = reader.read(good)[0]
+    assert isinstance(glance.line(_FOUND[0]), bytes)
+    (glance,) = reader.read(broken)[0]
+    assert LogDropReason.MALFORMED_RECORD == glance.line(_FOUND[0])
+
+
+def test_templates_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that sends a new model with each request that is kept makes the memory grow."""
+    monkeypatch.setattr(memos, "MAX_TEMPLATES", 3)
+    reader = fast.Reader()
+    sizes = []
+    for number in range(8):
+        body = _request([list({**_RECORD, "gen_ai.request.model": f"m{number}"}.items())])
+        for _ in range(3):
+            _check(reader, body)
+        sizes.append(len(reader.templates))
+    assert [1, 2, 3, 1, 2, 3, 1, 2] == sizes
 
 
 def test_malformed_envelope() -> None:
@@ -226,13 +305,13 @@ def test_known_records_are_not_read_in_full(monkeypatch: pytest.MonkeyPatch) -> 
     body = _request([list(_RECORD.items())] * 5)
     reader.read(body)
     passes: list[int] = []
-    glance = fast._Layout.glance  # noqa: SLF001 - how often it is called is what is tested
+    glance = layout.Layout.glance
 
-    def counted(self: Any, records: Sequence[Any], start: int, *others: Any) -> int:
-        passes.append(start)
-        return glance(self, records, start, *others)
+    def counted(self: Any, records: Sequence[Any], *others: Any) -> list[Any] | None:
+        passes.append(len(records))
+        return glance(self, records, *others)
 
-    monkeypatch.setattr(fast._Layout, "glance", counted)  # noqa: SLF001
-    monkeypatch.setattr(fast.Source, "_glance_in_full", None)
+    monkeypatch.setattr(layout.Layout, "glance", counted)
+    monkeypatch.setattr(source.Source, "_glance_in_full", None)
     assert 5 == len(reader.read(body)[0])
-    assert [0] == passes
+    assert [5] == passes
