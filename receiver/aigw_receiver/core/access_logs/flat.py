@@ -8,6 +8,7 @@ the object. Nothing is nested: what several values would be is one text, so that
 import functools
 import json
 import math
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from aigw_receiver.core.access_logs.model import Kept
@@ -19,6 +20,8 @@ REST_PREFIX: Final = "attributes."
 # Between the rules that kept a record; no name of a rule has one.
 RULE_SEPARATOR: Final = ","
 
+# A text as the encoder below writes it, without the way through it.
+encode_text: Final[Callable[[str], str]] = json.encoder.encode_basestring
 encode: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 """A value, or the whole object, as JSON."""
 

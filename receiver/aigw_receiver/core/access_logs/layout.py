@@ -110,7 +110,8 @@ class Layout:
         others = [i for i in range(len(keys)) if i not in self._shaping and i not in numbers]
         self._pick_others = _picker(others)
         self._columns = lines.Columns([keys[i] for i in others])
-        self._read = [(keys[i], len(memos.prefix(keys[i])), keys[i] in _FREQUENT) for i in others]
+        clean = memory.redacted.cleaner
+        self._read = [(keys[i], len(memos.prefix(keys[i])), keys[i] in _FREQUENT, clean(keys[i])) for i in others]
         # Of a number that is not looked up, the key is proved as that of the others is.
         unread = [number[0] for number in self._unweighed if number]
         self._prefixes = [(i, *_bounds(keys[i])) for i in sorted((*others, *unread))]
@@ -219,16 +220,16 @@ class Layout:
 
     def _values(self, attributes: list[bytes]) -> list[str | None] | None:
         """The values of the columns as they may be kept; None if an attribute has another key after all."""
-        redacted, missing, heads = self._memory.redacted.attribute, reading.MISSING, decode.TEXT_HEADS
+        missing, heads = reading.MISSING, decode.TEXT_HEADS
         texts = self._memory.texts
         values: list[str | None] = []
-        for (name, end, is_frequent), raw in zip(self._read, self._pick_others(attributes), strict=True):
+        for (name, end, is_frequent, clean), raw in zip(self._read, self._pick_others(attributes), strict=True):
             size = len(raw) - end - 2
             if is_frequent:
                 key, _, kept = texts[raw]
             elif size < decode.ONE_BYTE and raw[end : end + 4] == heads[size]:
                 key, value = name, raw[end + 4 :].decode("utf-8", "replace")
-                kept = None if value in missing else redacted(name, value)
+                kept = None if value in missing else clean(value)
             else:
                 key, _, kept = texts[raw]
             if key != name:

@@ -87,7 +87,7 @@ class Template:
 
     def line(self, glance: Glance, values: list[str | None], body: str, found: Found) -> bytes:
         """The line of a record with these values in its columns, None where one is missing; they are used up."""
-        encode = flat.encode
+        encode = flat.encode_text
         path, first, inter, request, session, agent, received, sent = self._columns.take(values)
         duration, *tokens = [None if number is None else repr(number) for number in glance[1:8]]
         # By the order of `_heads`; "" stands behind text that is complete.

@@ -5,6 +5,7 @@ A value that Envoy did not have ("-", "" or "<nil>") is None here, or "" for a t
 
 import dataclasses
 import enum
+from typing import NamedTuple
 
 from aigw_receiver.core.model import Identity
 
@@ -33,8 +34,7 @@ class Ending(enum.Enum):
     """an MCP tool failed, where a field tells"""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(NamedTuple):
     """Token counts. `input` contains `cached` and `creation`, `output` contains `reasoning`."""
 
     input: int | None = None

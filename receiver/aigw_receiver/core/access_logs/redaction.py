@@ -9,6 +9,7 @@ import dataclasses
 import enum
 import functools
 import re
+from collections.abc import Callable
 from typing import Final
 
 MASK: Final = "[redacted]"
@@ -88,6 +89,12 @@ class Redaction:
             if treatment is _CUT:
                 value = value.partition("?")[0].partition("#")[0]
         return text(value)
+
+    def cleaner(self, name: str) -> Callable[[str], str | None]:
+        """What `attribute` does with all values of one name."""
+        if _treatment(name) is _PLAIN and name.lower() not in self.dropped | self.masked:
+            return text
+        return functools.partial(self.attribute, name)
 
     def body(self, value: str) -> str:
         """The text line of a record as it may be kept; "body" can be dropped or masked like an attribute."""

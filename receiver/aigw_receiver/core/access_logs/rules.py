@@ -10,8 +10,9 @@ up to what came: exactly for budgets, on average for samples.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from aigw_receiver.core.access_logs.adaptive import Learned
 from aigw_receiver.core.access_logs.budgets import Budget, Rate
@@ -40,6 +41,9 @@ _FAILURES: Final = frozenset({Ending.UPSTREAM_ERROR, Ending.GATEWAY_ERROR, Endin
 _NO_STATUS: Final = 1000
 _NEVER: Final = float("inf")
 _MILLISECOND: Final = 1_000_000
+
+# Ways to end that are remembered with the rules that they concern; there are some dozens.
+_ENDINGS: Final = 1024
 
 
 class Ended(Protocol):
@@ -90,6 +94,7 @@ class Rules:
         "_adaptive",
         "_at_least",
         "_budgets",
+        "_known",
         "_ordinary_below",
         "_rate",
         "_sampled",
@@ -118,6 +123,7 @@ class Rules:
         self._budgets = {
             name: Budget(rule.budget) for name in NAMES if (rule := getattr(settings, name)).budget is not None
         }
+        self._known: dict[tuple[Any, ...], tuple[str, ...]] = {}
         self.learned = Learned(observations=slow.observations, half_life=slow.half_life, models=slow.models)
 
     def decide(self, request: Request, now: int, random: float) -> Verdict:
@@ -128,7 +134,7 @@ class Rules:
         status, ending, flags, failure = request.status, request.ending, request.response_flags, request.failure_reason
         named: tuple[str, ...] = ()
         if status is None or status >= self._ordinary_below or ending is not _OK or flags or failure:
-            named = self._named(request.route_type, ending, status, flags, failure)
+            named = self._named_before(request.route_type, ending, status, flags, failure)
         tokens = request.tokens
         # A total that is less than its parts is wrong; SWIP-10 knows only the parts.
         total = max(tokens.total or 0, (tokens.input or 0) + (tokens.output or 0))
@@ -143,7 +149,7 @@ class Rules:
         if slow:
             named = (*named, SLOW)
         if named:
-            return self._spend(identity, tuple(name for name in NAMES if name in named), 1.0, now)
+            return self._spend(identity, _in_order(named), 1.0, now)
         return self._sample(identity, now, random) if self._samples else DROPPED
 
     def ordinary_below(self, shape: Ended) -> tuple[float, float]:
@@ -168,6 +174,15 @@ class Rules:
         if self._adaptive and shape.route_type is not _MCP and shape.ending is _OK:
             key = _model_key(shape.identity, shape.answered_model or shape.requested_model)
             self.learned.learn(key, durations, now, random)
+
+    def _named_before(self, *ended: Any) -> tuple[str, ...]:
+        """What `_named` answers, which was most often asked before."""
+        named = self._known.get(ended)
+        if named is None:
+            if len(self._known) >= _ENDINGS:
+                self._known.clear()
+            named = self._known[ended] = self._named(*ended)
+        return named
 
     def _named(
         self, route_type: RouteType, ending: Ending, status: int | None, response_flags: str, failure_reason: str
@@ -230,6 +245,12 @@ class Rules:
         if random >= probability:
             return DROPPED
         return self._spend(identity, (SAMPLE,), 1 / probability, now)
+
+
+@functools.lru_cache(maxsize=256)
+def _in_order(named: tuple[str, ...]) -> tuple[str, ...]:
+    """These rules in the order of all."""
+    return tuple(name for name in NAMES if name in named)
 
 
 def _model_key(identity: Identity, model: str) -> tuple[str, str, str]:
