@@ -34,17 +34,20 @@ demo: install  ## a gateway's real traffic, the receiver and a live table; SECON
 check: install  ## format, lint, types, layers, and generated pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy operator/aigw_operator receiver/aigw_receiver demo/aigw_demo docs/generate tests
+	$(BIN)/mypy operator/aigw_operator receiver/aigw_receiver demo/aigw_demo docs/generate rules tests
 	$(BIN)/lint-imports --no-cache
 
 	$(BIN)/python docs/generate/configuration.py --check
 	$(BIN)/python docs/generate/kinds.py --check
 	$(BIN)/python docs/generate/receiver_schema.py --check
+	$(BIN)/python rules/generate.py --check
 
 docs: install  ## write the pages that are generated from the code
 	$(BIN)/python docs/generate/configuration.py
 	$(BIN)/python docs/generate/kinds.py
 	$(BIN)/python docs/generate/receiver_schema.py
+	$(BIN)/python rules/generate.py
+	PYTHONPATH=tests $(BIN)/python -m rules.meter_cases
 
 format: install  ## put the code into the house format
 	$(BIN)/ruff format .

@@ -1,12 +1,13 @@
 """Writes what is made from the chart and for it; with --check it only compares. It needs a Helm: --helm, else the PATH.
 
-- charts/aigw-telemetry/files/crds/ are copies of crds/, since a chart cannot reach out of its own folder;
-- charts/aigw-telemetry/values.schema.json takes the specs of the two kinds over from there;
+- charts/aigw-telemetry/files/ has copies of crds/ and rules/, since a chart cannot reach out of its own folder;
+- charts/aigw-telemetry/values.schema.json takes the specs of the two kinds and the alerts' parameters over from there;
 - manifests/operator.yaml and manifests/crds.yaml are the chart with its default values, as `helm template` renders it,
   less what only Helm reads.
 """
 
 import argparse
+import functools
 import json
 import re
 import shutil
@@ -61,6 +62,14 @@ SPECS: Final = {
 }
 """Of each definition of the values' schema: the file of the CRD, and the fields that the chart itself sets."""
 
+RULES: Final = {"meters.yaml": "meters.yaml", "alerts.yaml": "chart/alerts.yaml"}
+"""By name in the chart, files of rules/."""
+
+PARAMETERS: Final = TREE / "rules" / "chart" / "parameters.yaml"
+
+# A threshold that is no bound of its histogram would make an alert that never fires.
+_BOUNDS: Final = re.compile(r"^#.*a bound of the histogram: ([0-9., ]+)\.\n(\w+):", re.MULTILINE)
+
 _KEYWORDS: Final = (
     *("type", "enum", "pattern", "required", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),
     *("minProperties", "maxProperties"),
@@ -81,9 +90,21 @@ def as_json_schema(schema: Mapping[str, Any], left_out: tuple[str, ...] = ()) ->
     return found
 
 
+def schema_of_parameters() -> dict[str, Any]:
+    """What the parameters of the alerts may be."""
+    text = PARAMETERS.read_text()
+    bounds = {name: [float(bound) for bound in each.split(",")] for each, name in _BOUNDS.findall(text)}
+    properties: dict[str, Any] = {}
+    for name, default in yaml.safe_load(text).items():
+        kind = {"type": "string"} if isinstance(default, str) else {"type": "number", "minimum": 0}
+        properties[name] = {"enum": bounds[name]} if name in bounds else kind
+    return {"type": "object", "additionalProperties": False, "properties": properties}
+
+
 def schema_of_values() -> str:
-    """The values' schema with the specs of the two kinds as they are in crds/."""
+    """The values' schema with what crds/ and rules/ say of it."""
     schema = json.loads(SCHEMA.read_text())
+    schema["properties"]["prometheusRule"]["properties"]["parameters"] = schema_of_parameters()
     for definition, (file, left_out) in SPECS.items():
         crd = yaml.safe_load((TREE / "crds" / file).read_text())
         spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
@@ -112,14 +133,23 @@ def render(helm: str) -> str:
     return "".join("---\n" + "\n".join(each).strip("\n") + "\n" for each in lines if any(line.strip() for line in each))
 
 
-def outputs(helm: str) -> dict[Path, str]:
-    """Every file that is written here, with its text."""
-    crds = {file.name: file.read_text() for file in sorted((TREE / "crds").glob("*.yaml"))}
-    files = {CHART / "files" / "crds" / name: text for name, text in crds.items()}
-    files[TREE / "manifests" / "crds.yaml"] = HEAD + "---\n".join(crds.values())
+def parts_of_the_chart() -> dict[Path, str]:
+    """Every file of the chart that is written here, with its text; it must be whole before Helm looks at it."""
+    files = {CHART / "files" / "crds" / file.name: file.read_text() for file in _crds()}
+    files |= {CHART / "files" / name: (TREE / "rules" / path).read_text() for name, path in RULES.items()}
     files[SCHEMA] = schema_of_values()
-    files[TREE / "manifests" / "operator.yaml"] = OPERATOR_HEAD + render(helm)
     return files
+
+
+def manifests(helm: str) -> dict[Path, str]:
+    """Every file of manifests/ that is written here, with its text."""
+    folder = TREE / "manifests"
+    crds = [file.read_text() for file in _crds()]
+    return {folder / "crds.yaml": HEAD + "---\n".join(crds), folder / "operator.yaml": OPERATOR_HEAD + render(helm)}
+
+
+def _crds() -> list[Path]:
+    return sorted((TREE / "crds").glob("*.yaml"))
 
 
 def main() -> int:
@@ -130,13 +160,13 @@ def main() -> int:
     arguments = parser.parse_args()
     if not arguments.helm:
         parser.error("there is no helm on the PATH; name one by --helm")
-    # The chart must be whole before Helm looks at it.
     stale = []
-    for path, text in outputs(arguments.helm).items():
-        if not path.exists() or path.read_text() != text:
-            stale.append(path.relative_to(TREE))
-            if not arguments.check:
-                path.write_text(text)
+    for outputs in (parts_of_the_chart, functools.partial(manifests, arguments.helm)):
+        for path, text in outputs().items():
+            if not path.exists() or path.read_text() != text:
+                stale.append(path.relative_to(TREE))
+                if not arguments.check:
+                    path.write_text(text)
     for path in stale:
         sys.stderr.write(f"{path} {'is not current: make manifests' if arguments.check else 'written'}\n")
     return 1 if stale and arguments.check else 0

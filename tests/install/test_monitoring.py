@@ -1,46 +1,42 @@
-"""The chart's alerts and dashboards: Prometheus takes them, and they name series that exist."""
+"""The chart's rules are those of rules/ (tests/rules), and its dashboards name series that exist."""
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
-from install.helm import CHART, TREE
-from truth.programs import find_program
+import pytest
+import yaml
 
-_RULES = CHART / "files" / "rules.yaml"
+from install.helm import CHART, TREE, Helm
+
 _DASHBOARDS = CHART / "files" / "dashboards"
-_ALERTS = Path(__file__).with_name("alerts.yaml")
 
 _SERIES = re.compile(r"\b(?:gen_ai|mcp|aigw)_[a-z0-9_]+\b")
 # What Prometheus makes of a histogram.
 _PARTS = re.compile(r"_(?:bucket|count|sum)$")
 
 
-def test_rules(tmp_path: Path) -> None:
-    """An alert does not fire for what it is about, or for nothing."""
-    promtool = find_program("promtool")
-    shutil.copy2(_RULES, tmp_path / "rules.yaml")
-    shutil.copy2(_ALERTS, tmp_path / "alerts.yaml")
-    for command in (["check", "rules", "rules.yaml"], ["test", "rules", "alerts.yaml"]):
-        done = subprocess.run(
-            [str(promtool), *command], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
-        )
-        assert 0 == done.returncode, done.stdout + done.stderr
+@pytest.mark.parametrize("overridden", [False, True])
+def test_rules(each_helm: Helm, *, overridden: bool) -> None:
+    """The chart's rules are not those that are tested, or a parameter does not arrive in its alert."""
+    values = {"prometheusRule": {"enabled": True, "parameters": {"costBudget": 1234567, "errorBudget": 0.25}}}
+    found = each_helm.template(values if overridden else {"prometheusRule": {"enabled": True}})
+    (rule,) = (item for (kind, _, _), item in found.items() if kind == "PrometheusRule")
+    text = json.dumps(rule["spec"]["groups"])
+    if overridden:
+        assert ("1234567" in text, "0.25" in text, "@{" in text) == (True, True, False)
+    else:
+        expected = [yaml.safe_load((TREE / "rules" / name).read_text()) for name in ("meters.yaml", "alerts.yaml")]
+        assert [group for file in expected for group in file["groups"]] == rule["spec"]["groups"]
 
 
-def test_each_alert_is_played() -> None:
-    """An alert was added that no test has seen fire."""
-    alerts = re.findall(r"- alert: (\w+)", _RULES.read_text())
-    played = re.findall(r"alertname: (\w+)", _ALERTS.read_text())
-    assert alerts
-    assert sorted(alerts * 2) == sorted(played)
+def test_parameters() -> None:
+    """A parameter is new, or has another default, and the chart's values do not know."""
+    parameters = yaml.safe_load((TREE / "rules" / "chart" / "parameters.yaml").read_text())
+    assert parameters == yaml.safe_load((CHART / "values.yaml").read_text())["prometheusRule"]["parameters"]
 
 
 def _expressions() -> Iterator[str]:
-    yield from re.findall(r"expr: (.*)", _RULES.read_text())
     for file in sorted(_DASHBOARDS.glob("*.json")):
         for panel in json.loads(file.read_text())["panels"]:
             yield from (target["expr"] for target in panel["targets"])

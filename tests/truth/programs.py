@@ -26,7 +26,10 @@ INSTALL_PROMETHEUS: Final = "apt-get install --no-install-recommends prometheus"
 # Reaches back over the whole run of any case.
 _RANGE: Final = "10m"
 # Series that say something about a gateway, or are made of others.
-_DERIVED: Final = ("target_info", "gen_ai_estimated_cost_usd_total", "gen_ai_unpriced_tokens_total")
+_DERIVED: Final = (
+    *("target_info", "gen_ai_estimated_cost_usd_total", "gen_ai_unpriced_tokens_total"),
+    *("aigw_telemetry_completeness_ratio", "aigw_telemetry_requests", "aigw_telemetry_tokens"),
+)
 # The same for every server, so that the receiver cannot tell them apart by the header that announces it.
 _SCRAPE_TIMEOUT: Final = "1s"
 

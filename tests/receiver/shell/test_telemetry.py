@@ -46,6 +46,7 @@ _NOTHING = {
     'pods{state="ended"}': 0.0,
     "scrapers": 0.0,
     "journal_size_bytes": 0.0,
+    "store_set_aside_total": 0.0,
 }
 
 

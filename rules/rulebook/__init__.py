@@ -1,0 +1,1 @@
+"""The one source of the recording rules and alerts: what they are, as values. Nothing here reads or writes files."""
