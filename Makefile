@@ -9,6 +9,8 @@ BIN := .venv/bin
 SECONDS ?=
 GATEWAY ?= standin
 COLLECTOR ?=
+# Test files that run at a time.
+JOBS ?= 2
 
 .PHONY: help install demo check format docs install-parts test cluster-parts test-cluster manifests images bench bench-operator lock clean
 
@@ -57,7 +59,7 @@ install-parts: install  ## fetch Helm and kubectl for tests/install, into a cach
 	PYTHONPATH=tests $(BIN)/python -m install.parts
 
 test: check  ## everything that proves the code, but for the benchmark
-	$(BIN)/python -m pytest -q -m "not cluster" --durations=10 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -m "not cluster" -n $(JOBS) --dist loadfile --durations=10 $(PYTEST_ARGS)
 
 cluster-parts: install  ## build the real programs that test-cluster needs, into a cache outside of the checkout
 	PYTHONPATH=tests $(BIN)/python -m cluster.parts
