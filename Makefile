@@ -12,7 +12,7 @@ COLLECTOR ?=
 # Test files that run at a time.
 JOBS ?= 2
 
-.PHONY: help install demo check format docs install-parts test cluster-parts test-cluster manifests images bench bench-operator lock clean
+.PHONY: help install demo check format docs install-parts test cluster-parts test-cluster node-parts test-install manifests images bench bench-operator lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -36,7 +36,7 @@ demo: install  ## a gateway's real traffic, the receiver and a live table; SECON
 check: install  ## format, lint, types, layers, and generated pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy operator/aigw_operator receiver/aigw_receiver demo/aigw_demo docs/generate rules tests
+	$(BIN)/mypy operator/aigw_operator receiver/aigw_receiver demo/aigw_demo docs/generate kind/aigw_kind rules tests
 	$(BIN)/lint-imports --no-cache
 
 	$(BIN)/python docs/generate/configuration.py --check
@@ -66,6 +66,12 @@ cluster-parts: install  ## build the real programs that test-cluster needs, into
 
 test-cluster: cluster-parts  ## the operator on a real control plane, with the real Envoy Gateway; needs Go, openssl, root
 	$(BIN)/python -m pytest -q -m cluster --durations=10 tests/cluster $(PYTEST_ARGS)
+
+node-parts: cluster-parts install-parts  ## build the programs of the node that test-install needs, into the same cache
+	PYTHONPATH=tests $(BIN)/python -m node.parts
+
+test-install: node-parts  ## the chart on a real node, with real Envoy pods; needs root and what docs/testing.md lists
+	$(BIN)/python -m pytest -q -m cluster --durations=10 tests/node $(PYTEST_ARGS)
 
 manifests: install  ## write what is made from the chart, and for it: manifests/, its CRDs, its schema
 	$(BIN)/python manifests/generate.py --helm "$$(PYTHONPATH=tests $(BIN)/python -m install.parts helm-4)"

@@ -1,0 +1,1 @@
+"""The traffic and the checks of an installed cluster: any kubeconfig, kubectl, and nothing but Python beside it."""
