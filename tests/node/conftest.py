@@ -13,9 +13,6 @@ from install import images as shipped
 from install import parts as install_parts
 from node import cluster_node, images, machine, parts, scene
 
-# The checks of kind/ are tested here, too; they are no part of what is installed.
-sys.path.append(str(scene.KIND))
-
 _VERSION: Final = "next"
 """the tag of the images that the chart is upgraded to"""
 
