@@ -48,7 +48,11 @@ def the_scene(say: Callable[[str], None]) -> Iterator[scene.Scene]:
         machine.check()
     except machine.CannotError as error:
         _cannot(str(error))
-    if absent := [*parts.missing(), *catalog.missing(), *(n for n in ("helm-4",) if not install_parts.find(n))]:
+    if absent := [
+        *parts.missing(),
+        *catalog.missing(),
+        *(n for n in ("helm-3", "helm-4") if not install_parts.find(n)),
+    ]:
         _cannot(f"{', '.join(absent)} missing: make node-parts")
     log = ["git", "-C", str(images.TREE), "log", "-1", "--format=%H %ct"]
     revision, epoch = subprocess.run(log, capture_output=True, text=True, check=True).stdout.split()

@@ -42,11 +42,11 @@ class Scene:
     def __init__(self, node: cluster_node.Node, say: Callable[[str], None], *, helm: str = "helm-4") -> None:
         self.node = node
         self.say = say
-        program = install_parts.find(helm)
-        if program is None:
-            message = f"{helm} is missing: {install_parts.COMMAND}"
-            raise parts.PartError(message)
-        self._helm = program
+        self._helm = _find_helm(helm)
+
+    def use_helm(self, name: str) -> None:
+        """Do what comes next by another Helm."""
+        self._helm = _find_helm(name)
 
     def prepare(self) -> None:
         """Install everything but our chart, and wait until the Gateways serve by pods with a sidecar."""
@@ -200,6 +200,11 @@ class Scene:
         """End pods of ours at once, without a chance to put anything down."""
         self.node.kubectl("delete", "pod", "-n", NAMESPACE, "-l", selector, "--grace-period=0", "--force")
 
+    def restart_all_pods(self) -> None:
+        """End every pod but the cluster's own, all at one time, as a node that is drained does."""
+        for namespace in (ENVOY_NAMESPACE, AI_NAMESPACE, NAMESPACE, *(each.partition("/")[0] for each in GATEWAYS)):
+            self.node.kubectl("delete", "pods", "--all", "-n", namespace, "--wait=false")
+
     def own_pods(self) -> list[dict[str, Any]]:
         """The pods of the operator and the receiver; not those of hooks."""
         found = self.node.get("pods", "-n", NAMESPACE)["items"]
@@ -235,6 +240,14 @@ class Scene:
             all(seen.get((namespace, name), {}).get(each) == "True" for each in conditions)
             for namespace, name in (tuple(gateway.split("/")) for gateway in GATEWAYS)
         )
+
+
+def _find_helm(name: str) -> Path:
+    program = install_parts.find(name)
+    if program is None:
+        message = f"{name} is missing: {install_parts.COMMAND}"
+        raise parts.PartError(message)
+    return program
 
 
 def _is_ready(pod: Mapping[str, Any]) -> bool:

@@ -16,6 +16,13 @@ _STATUS: Final = (
     "*(' '.join(line.split()[:2]) for line in open('/proc/self/status') if line.split(':')[0] in keys))"
 )
 _BEFORE: dump.Dump = {}
+# What an uninstall keeps: the CRDs, and a policy that no chart has made.
+_LEFT: Final = [
+    "has come: APIService//v1alpha1.telemetry.aigw.dev",
+    "has come: CustomResourceDefinition//telemetrypolicies.telemetry.aigw.dev",
+    "has come: CustomResourceDefinition//telemetryreceivers.telemetry.aigw.dev",
+    "has come: TelemetryPolicy/aigw-delta/delta",
+]
 
 
 def _verify(the_scene: scene.Scene, ledger: Path, *arguments: str) -> None:
@@ -105,26 +112,51 @@ def test_rollback(the_scene: scene.Scene, tmp_path: Path) -> None:
     _verify(the_scene, tmp_path / "ledger.json")
 
 
+def test_all_pods_restarted(the_scene: scene.Scene, tmp_path: Path) -> None:
+    """A drained node leaves Gateways that are not wired any more, or numbers that are wrong from then on."""
+    before = the_scene.envoy_pod_names()
+    the_scene.restart_all_pods()
+    the_scene.until(
+        "all pods are new, and ready",
+        lambda: the_scene.is_running() and the_scene.is_wired() and not before & the_scene.envoy_pod_names(),
+        seconds=300,
+    )
+    assert 0 == the_scene.kind("traffic", "--ledger", str(tmp_path / "ledger.json")).returncode
+    _verify(the_scene, tmp_path / "ledger.json")
+
+
 def test_uninstall(the_scene: scene.Scene) -> None:
     """An uninstall leaves something behind, or does not bring something back, but for CRDs and what users wrote."""
     wired = dump.differences(_BEFORE, dump.take(the_scene.node))
     assert [] != [line for line in wired if line.startswith("changed: Gateway/aigw-demo/gw: ")]
     assert [] != [line for line in wired if line.startswith("changed: EnvoyProxy/aigw-demo/two-pods: ")]
+    _uninstall(the_scene)
+
+
+def _uninstall(the_scene: scene.Scene) -> None:
     the_scene.helm("uninstall", scene.RELEASE, "--namespace", scene.NAMESPACE, "--wait", "--timeout", "5m")
-    left = [
-        "has come: APIService//v1alpha1.telemetry.aigw.dev",
-        "has come: CustomResourceDefinition//telemetrypolicies.telemetry.aigw.dev",
-        "has come: CustomResourceDefinition//telemetryreceivers.telemetry.aigw.dev",
-        "has come: TelemetryPolicy/aigw-delta/delta",
-    ]
     found: list[str] = []
 
     def is_undone() -> bool:
         found[:] = dump.differences(_BEFORE, dump.take(the_scene.node))
-        return found == left
+        return found == _LEFT
 
     try:
         # Envoy's old pods drain, and what belongs to the receiver is collected.
         the_scene.until("everything is as it was", is_undone, seconds=90)
     finally:
-        assert left == found
+        assert _LEFT == found
+
+
+def test_the_older_helm(the_scene: scene.Scene) -> None:
+    """Helm 3 does not install, test, upgrade, roll back or uninstall the chart, or leaves something else behind."""
+    the_scene.use_helm("helm-3")
+    the_scene.install()
+    assert "Phase:          Succeeded" in the_scene.helm("test", scene.RELEASE, "--namespace", scene.NAMESPACE)
+    the_scene.install("--set", "operator.image.tag=next", "--set", "receiver.image.tag=next")
+    the_scene.until("both run the new images", lambda: the_scene.tags() == {"next"})
+    the_scene.helm("rollback", scene.RELEASE, "1", "--namespace", scene.NAMESPACE, "--wait", "--timeout", "3m")
+    the_scene.until(
+        "both run the old images", lambda: the_scene.tags() == {images.version()} and the_scene.is_running()
+    )
+    _uninstall(the_scene)
