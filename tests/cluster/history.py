@@ -29,10 +29,15 @@ class History:
         self._api = plane.api
         self._namespace = namespace
         self._ended = threading.Event()
+        self._began = 0
+        """what was written up to here was there before, all at one time, whatever was written last"""
+        self._kinds = kinds
         self._threads = [threading.Thread(target=self._follow, args=kind, daemon=True) for kind in kinds]
 
     def start(self) -> None:
         """Begin to follow."""
+        there = [item for kind in self._kinds for item in self._api.items(*kind, self._namespace)]
+        self._began = max((int(item["metadata"]["resourceVersion"]) for item in there), default=0)
         for thread in self._threads:
             thread.start()
 
@@ -71,7 +76,8 @@ class History:
                 there.pop(key, None)
             else:
                 there[key] = item
-            found += [f"{version}: {problem}" for problem in _problems(there)]
+            if version >= self._began:
+                found += [f"{version}: {problem}" for problem in _problems(there)]
         return found
 
     def unaccepted(self, gateway: str) -> list[str]:

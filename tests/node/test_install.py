@@ -121,6 +121,8 @@ def test_all_pods_restarted(the_scene: scene.Scene, tmp_path: Path) -> None:
         lambda: the_scene.is_running() and the_scene.is_wired() and not before & the_scene.envoy_pod_names(),
         seconds=300,
     )
+    # A pod that was heard once, in its last moment, has ended after three of the intervals that are assumed of it.
+    the_scene.until("the old pods have ended", lambda: the_scene.heard() == the_scene.envoy_pod_names(), seconds=300)
     assert 0 == the_scene.kind("traffic", "--ledger", str(tmp_path / "ledger.json")).returncode
     _verify(the_scene, tmp_path / "ledger.json")
 
