@@ -5,7 +5,6 @@ The manifests are those of kind/ as far as they can be; what AI Gateway itself w
 
 import base64
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -30,7 +29,6 @@ ENVOY_NAMESPACE: Final = "envoy-gateway-system"
 AI_NAMESPACE: Final = "envoy-ai-gateway-system"
 RELEASE: Final = "aigw"
 NAMESPACE: Final = "aigw-telemetry"
-RECEIVER: Final = "default"
 GATEWAYS: Final = ("aigw-demo/gw", "aigw-delta/gw")
 _SECONDS: Final = 300.0
 _WAIT_SECONDS: Final = 180.0
@@ -198,20 +196,9 @@ class Scene:
         """The names of all Envoy pods."""
         return {pod["metadata"]["name"] for gateway in GATEWAYS for pod in self.envoy_pods(gateway)}
 
-    def heard(self) -> set[str]:
-        """The names of the pods that the receiver hears, as its API says through its Service."""
-        path = f"/api/v1/namespaces/{NAMESPACE}/services/{RECEIVER}:http/proxy/api/sources"
-        sources = json.loads(self.node.kubectl("get", "--raw", path))["sources"]
-        return {each["gateway_pod"] for each in sources if not each["ended"]}
-
     def kill_pods(self, selector: str) -> None:
         """End pods of ours at once, without a chance to put anything down."""
         self.node.kubectl("delete", "pod", "-n", NAMESPACE, "-l", selector, "--grace-period=0", "--force")
-
-    def restart_all_pods(self) -> None:
-        """End every pod but the cluster's own, all at one time, as a node that is drained does."""
-        for namespace in (ENVOY_NAMESPACE, AI_NAMESPACE, NAMESPACE, *(each.partition("/")[0] for each in GATEWAYS)):
-            self.node.kubectl("delete", "pods", "--all", "-n", namespace, "--wait=false")
 
     def own_pods(self) -> list[dict[str, Any]]:
         """The pods of the operator and the receiver; not those of hooks."""

@@ -112,21 +112,6 @@ def test_rollback(the_scene: scene.Scene, tmp_path: Path) -> None:
     _verify(the_scene, tmp_path / "ledger.json")
 
 
-def test_all_pods_restarted(the_scene: scene.Scene, tmp_path: Path) -> None:
-    """A drained node leaves Gateways that are not wired any more, or numbers that are wrong from then on."""
-    before = the_scene.envoy_pod_names()
-    the_scene.restart_all_pods()
-    the_scene.until(
-        "all pods are new, and ready",
-        lambda: the_scene.is_running() and the_scene.is_wired() and not before & the_scene.envoy_pod_names(),
-        seconds=300,
-    )
-    # A pod that was heard once, in its last moment, has ended after three of the intervals that are assumed of it.
-    the_scene.until("the old pods have ended", lambda: the_scene.heard() == the_scene.envoy_pod_names(), seconds=300)
-    assert 0 == the_scene.kind("traffic", "--ledger", str(tmp_path / "ledger.json")).returncode
-    _verify(the_scene, tmp_path / "ledger.json")
-
-
 def test_uninstall(the_scene: scene.Scene) -> None:
     """An uninstall leaves something behind, or does not bring something back, but for CRDs and what users wrote."""
     wired = dump.differences(_BEFORE, dump.take(the_scene.node))
