@@ -1,16 +1,16 @@
 """Requests and tokens read out of the store: all that was gained, once, and nothing of a time before ours."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 import otlp_messages as otlp
 from aigw_receiver.core import request_usage, snapshot
 from aigw_receiver.core.reconciliation import Counts, Gateway, Heard, Key, Usage
 from aigw_receiver.core.request_usage import RequestUsage
 from aigw_receiver.core.store import Store
+from gateway_captures import metrics_since
 from otlp_messages import CUMULATIVE, DELTA, NOW, POD, SECOND, Attributes, Temporality
 
 _CAPTURES: Final = Path(__file__).parents[2] / "captures"
@@ -93,22 +93,7 @@ def _tokens(kind: str, count: int, total: int, *, at: int) -> bytes:
 @pytest.mark.parametrize("temporality", ["cumulative", "delta"])
 def test_what_a_real_gateway_sent(temporality: str) -> None:
     """A request or a token of the real gateway is not counted, twice, or for another model."""
-    requests = [
-        ExportMetricsServiceRequest.FromString(file.read_bytes())
-        for file in sorted(_CAPTURES.glob(f"aigw-{temporality}-metrics-*.pb"))
-    ]
-    points: list[Any] = [
-        point
-        for request in requests
-        for resource in request.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        for point in (*metric.histogram.data_points, *metric.sum.data_points)
-    ]
-    shift = NOW + SECOND - min(point.start_time_unix_nano for point in points)
-    for point in points:
-        point.start_time_unix_nano += shift
-        point.time_unix_nano += shift
+    requests = metrics_since(temporality, NOW + SECOND)
     scene, found = _Scene(), dict[str, Counts]()
     for step, request in enumerate(requests, 1):
         scene.export(3 * step, request.SerializeToString())

@@ -4,12 +4,11 @@ import itertools
 import os
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from prometheus_client import parser
 
 import otlp_messages as otlp
@@ -20,6 +19,7 @@ from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.journal import Journal
 from aigw_receiver.shell.metrics import Telemetry
 from aigw_receiver.shell.price_book import PriceBook
+from gateway_captures import metrics_since
 from otlp_messages import CUMULATIVE, NOW, SECOND
 from receiver_program import Ports, Receiver, start_receiver
 
@@ -55,23 +55,7 @@ _TRAFFIC: Final = {
 
 def _captures(temporality: str, began: int) -> list[bytes]:
     """What a real gateway sent, as if it had begun at `began`: what is older than the receiver is not priced."""
-    requests: Sequence[Any] = [
-        ExportMetricsServiceRequest.FromString(file.read_bytes())
-        for file in sorted(_CAPTURES.glob(f"aigw-{temporality}-metrics-*.pb"))
-    ]
-    points = [
-        point
-        for request in requests
-        for resource in request.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        for point in (*metric.histogram.data_points, *metric.sum.data_points)
-    ]
-    shift = began - min(point.start_time_unix_nano for point in points)
-    for point in points:
-        point.start_time_unix_nano += shift
-        point.time_unix_nano += shift
-    return [request.SerializeToString() for request in requests]
+    return [request.SerializeToString() for request in metrics_since(temporality, began)]
 
 
 def _tokens(began: int, at: int, **sums: int) -> bytes:

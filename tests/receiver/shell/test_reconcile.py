@@ -20,6 +20,7 @@ from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.journal import Journal
 from aigw_receiver.shell.metrics import Telemetry
 from aigw_receiver.shell.reconcile import Reconcile
+from gateway_captures import metrics_since
 from otlp_messages import CUMULATIVE, DELTA, NOW, SECOND, Temporality
 from receiver_program import Ports, Receiver, start_receiver
 
@@ -173,22 +174,7 @@ def test_a_restart(temporality: Temporality, interval: int, tmp_path: Path) -> N
 def test_what_a_real_gateway_sent(temporality: str) -> None:
     """The metrics and logs of the real gateway are not those of one another: of another name, model or number."""
     run = _Run()
-    requests = [
-        ExportMetricsServiceRequest.FromString(file.read_bytes())
-        for file in sorted(_CAPTURES.glob(f"aigw-{temporality}-metrics-*.pb"))
-    ]
-    points: list[Any] = [
-        point
-        for request in requests
-        for resource in request.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        for point in (*metric.histogram.data_points, *metric.sum.data_points)
-    ]
-    shift = NOW + SECOND - min(point.start_time_unix_nano for point in points)
-    for point in points:
-        point.start_time_unix_nano += shift
-        point.time_unix_nano += shift
+    requests = metrics_since(temporality, NOW + SECOND)
     for file in sorted(_CAPTURES.glob(f"aigw-{temporality}-logs-*.pb")):
         run.logs(file.read_bytes())
     resource = requests[0].resource_metrics[0].resource

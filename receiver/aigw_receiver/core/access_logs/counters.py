@@ -14,10 +14,9 @@ from typing import Any, Final, Protocol
 
 from aigw_receiver.core.access_logs.families import Family, Key, Registry, Series, as_row
 from aigw_receiver.core.access_logs.labels import Bounds, Gateway, Labels
-from aigw_receiver.core.access_logs.model import Ending, RouteType
+from aigw_receiver.core.access_logs.model import Common, Ending, RouteType
 from aigw_receiver.core.access_logs.rules import Verdict
 from aigw_receiver.core.limits import OTHER
-from aigw_receiver.core.model import Identity
 from aigw_receiver.core.reconciliation import Counts
 from aigw_receiver.core.store import Store
 
@@ -43,21 +42,9 @@ _MEMORY: Final = 20_000
 _RETENTION: Final = 7 * 86_400 * 1_000_000_000
 
 
-class Counted(Protocol):
+class Counted(Common, Protocol):
     """What the counters read of a record: of an `AccessLog`, or of what many records have in common."""
 
-    @property
-    def identity(self) -> Identity: ...  # noqa: D102
-    @property
-    def route_type(self) -> RouteType: ...  # noqa: D102
-    @property
-    def ending(self) -> Ending: ...  # noqa: D102
-    @property
-    def status(self) -> int | None: ...  # noqa: D102
-    @property
-    def response_flags(self) -> str: ...  # noqa: D102
-    @property
-    def requested_model(self) -> str: ...  # noqa: D102
     @property
     def backend(self) -> str: ...  # noqa: D102
     @property

@@ -5,7 +5,7 @@ A value that Envoy did not have ("-", "" or "<nil>") is None here, or "" for a t
 
 import dataclasses
 import enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from aigw_receiver.core.model import Identity
 
@@ -44,6 +44,23 @@ class Tokens(NamedTuple):
     reasoning: int | None = None
     total: int | None = None
     """as the record says, but never less than input + output; these where it says nothing and both are there"""
+
+
+class Common(Protocol):
+    """What rules and counters alike read of a record: of an `AccessLog`, or of what many records have in common."""
+
+    @property
+    def identity(self) -> Identity: ...  # noqa: D102
+    @property
+    def route_type(self) -> RouteType: ...  # noqa: D102
+    @property
+    def ending(self) -> Ending: ...  # noqa: D102
+    @property
+    def status(self) -> int | None: ...  # noqa: D102
+    @property
+    def response_flags(self) -> str: ...  # noqa: D102
+    @property
+    def requested_model(self) -> str: ...  # noqa: D102
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from aigw_receiver.core.access_logs.adaptive import Learned
 from aigw_receiver.core.access_logs.budgets import Budget, Rate
-from aigw_receiver.core.access_logs.model import Decision, Ending, RouteType, Tokens
+from aigw_receiver.core.access_logs.model import Common, Decision, Ending, RouteType, Tokens
 from aigw_receiver.core.access_logs.rule_settings import Errors, McpErrors, RuleSettings
 from aigw_receiver.core.model import Identity
 
@@ -46,23 +46,11 @@ _MILLISECOND: Final = 1_000_000
 _ENDINGS: Final = 1024
 
 
-class Ended(Protocol):
+class Ended(Common, Protocol):
     """What the rules read of a record beside its numbers; many records have it in common."""
 
     @property
-    def identity(self) -> Identity: ...  # noqa: D102
-    @property
-    def route_type(self) -> RouteType: ...  # noqa: D102
-    @property
-    def ending(self) -> Ending: ...  # noqa: D102
-    @property
-    def status(self) -> int | None: ...  # noqa: D102
-    @property
-    def response_flags(self) -> str: ...  # noqa: D102
-    @property
     def failure_reason(self) -> str: ...  # noqa: D102
-    @property
-    def requested_model(self) -> str: ...  # noqa: D102
     @property
     def answered_model(self) -> str: ...  # noqa: D102
 
