@@ -37,10 +37,11 @@ def test_error_is_bounded(groups: list[tuple[float, int, float]], seed: int) -> 
     durations = [
         min(center * spread ** shuffle.random(), 3_500_000) for center, count, spread in groups for _ in range(count)
     ]
-    while len(durations) < 128 or len(durations) % 128:
+    while len(durations) < 256 or len(durations) % 128:
         durations.append(durations[len(durations) // 2])
     shuffle.shuffle(durations)
-    learned = _learned()
+    # Of a model that is known eight times as well as this, one of eight would be learned from, and count for all.
+    learned = _learned(observations=200)
     for duration in durations:
         learned.exceeds("m", duration, NOW, 0.0)
     percentile, exact = learned.percentile("m"), _exact(durations)
