@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aigw_receiver import settings
+from aigw_receiver import configuration, settings
 
 PAGE = Path(__file__).parents[1] / "configuration.md"
 
@@ -66,11 +66,11 @@ def page() -> str:
         "",
     ]
     lines.append(OVERRIDES.rstrip())
-    for path in settings.OVERRIDES:
+    for path in configuration.OVERRIDES:
         name = path.rpartition(".")[2]
         value = "DIR" if name == "data_dir" else "HOST:PORT"
         more = " (may be repeated; commas in the variable)" if name == "otlp_grpc" else ""
-        variable = settings.ENVIRONMENT_PREFIX + name.upper()
+        variable = configuration.ENVIRONMENT_PREFIX + name.upper()
         lines.append(f"| `--{name.replace('_', '-')} {value}`{more} | `{variable}` | `{path}` |")
     return "\n".join(lines) + "\n"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from aigw_receiver import settings
+from aigw_receiver import configuration
 from aigw_receiver.shell import logs, price_command, probe_command
 from aigw_receiver.shell.server import Server
 from aigw_receiver.shell.start_error import StartError
@@ -30,11 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (sys.stderr if status else sys.stdout).write(text)
         return status
     flags = {
-        path: value for path in settings.OVERRIDES if (value := getattr(parsed, path.rpartition(".")[2])) is not None
+        path: value
+        for path in configuration.OVERRIDES
+        if (value := getattr(parsed, path.rpartition(".")[2])) is not None
     }
     try:
-        loaded = settings.load_settings(parsed.config, flags, os.environ)
-    except settings.SettingsError as error:
+        loaded = configuration.load_settings(parsed.config, flags, os.environ)
+    except configuration.SettingsError as error:
         return _fail(str(error), _BAD_SETTINGS)
     logs.configure(loaded.log.level)
     try:

@@ -1,17 +1,12 @@
-"""The configuration: its keys, their meaning and defaults, and how a file, the environment and flags become one.
+"""The configuration: its keys, their meaning and their defaults.
 
-Each key is declared once, in the dataclasses below; docs/configuration.md is generated from them. This module reads
-text that it is given and opens nothing but the configuration file.
+Each key is declared once, in the dataclasses below; docs/configuration.md is generated from them. How a file, the
+environment and flags become values is in `configuration.py`; this module opens nothing.
 """
 
 import dataclasses
-import re
-import typing
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
-
-import yaml
+from typing import Final
 
 from aigw_receiver.core import address, keys
 from aigw_receiver.core.access_logs.redaction import Redaction
@@ -21,19 +16,8 @@ from aigw_receiver.core.keys import key
 from aigw_receiver.core.limits import Limits
 from aigw_receiver.core.sources import Expiry
 
-# The prefix of the environment variables that override the file: AIGW_RECEIVER_OTLP_GRPC and so on.
-ENVIRONMENT_PREFIX: Final = "AIGW_RECEIVER_"
-
-
-# A value of a header that is that of an environment variable.
-_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-
 _LIMITS: Final = Limits()
 _EXPIRY: Final = Expiry()
-
-
-class SettingsError(Exception):
-    """A setting cannot be used; the message names its path and what was expected there."""
 
 
 def _directory(path: str, value: object) -> Path:
@@ -76,7 +60,7 @@ class Listen:
         "OTLP/gRPC; any number of addresses (add 0.0.0.0:11800 for SkyWalking's senders)",
     )
     otlp_http: Address = key(address.read_address, "0.0.0.0:4318", "OTLP/HTTP, protobuf and JSON")
-    http: Address = key(address.read_address, "0.0.0.0:8080", "`/metrics` of the gateways")
+    http: Address = key(address.read_address, "0.0.0.0:8080", "the page, the JSON API, and `/metrics` of the gateways")
     telemetry: Address = key(
         address.read_address, "0.0.0.0:8081", "the receiver's own `/metrics`, `/livez` and `/readyz`"
     )
@@ -212,6 +196,38 @@ class AccessLogs:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Rollup:
+    """What the page and the API show of the last hours."""
+
+    retention: int = key(keys.read_duration, "168h", "how long it is kept; the older, the coarser")
+    size: int = key(keys.read_size, "256MiB", "and how large that may become; the oldest is dropped first")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prometheus:
+    """What the page and the API show of a time before that."""
+
+    url: str | None = key(
+        keys.read_endpoint,
+        None,
+        "a Prometheus that scrapes this receiver, `http(s)://HOST:PORT[/PATH]`: the page asks it for longer ranges",
+    )
+    headers: dict[str, str] = key(
+        keys.read_pairs, {}, "headers of each request to it; a value `${NAME}` is read from the environment"
+    )
+    ca_file: Path | None = key(_file, None, "certificates to trust for `https://` (default: the system's)")
+    timeout: int = key(keys.read_duration, "10s", "how long one request to it may take")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Page:
+    """The page on `listen.http`, and the API behind it."""
+
+    rollup: Rollup = dataclasses.field(default_factory=Rollup)
+    prometheus: Prometheus = dataclasses.field(default_factory=Prometheus)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Log:
     """The receiver's own log, on standard error."""
 
@@ -229,6 +245,7 @@ class Settings:
     journal: JournalSettings = dataclasses.field(default_factory=JournalSettings)
     prices: Prices = dataclasses.field(default_factory=Prices)
     access_logs: AccessLogs = dataclasses.field(default_factory=AccessLogs)
+    page: Page = dataclasses.field(default_factory=Page)
     log: Log = dataclasses.field(default_factory=Log)
     data_dir: Path | None = key(
         _directory, None, "where counts are kept over a restart; without it they are kept in memory only"
@@ -241,78 +258,3 @@ class Settings:
     def expiry_of_pods(self) -> Expiry:
         """The rules of silence that the core keeps."""
         return Expiry(**{field.name: getattr(self.expiry, field.name) for field in dataclasses.fields(Expiry)})
-
-
-def read_settings(document: object, overrides: Mapping[str, object]) -> Settings:
-    """Settings from a parsed YAML document, and from values that override it by path ("listen.http")."""
-    merged = document if document is not None else {}
-    for path, value in overrides.items():
-        *parents, last = path.split(".")
-        node: Any = merged if isinstance(merged, dict) else _no_mapping("the file", merged)
-        for parent in parents:
-            if node.get(parent) is None:
-                node[parent] = {}
-            node = node[parent] if isinstance(node[parent], dict) else _no_mapping(parent, node[parent])
-        node[last] = value
-    settings: Settings
-    try:
-        settings = keys.read_section(Settings, "", merged)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-    return settings
-
-
-def _no_mapping(path: str, value: object) -> typing.NoReturn:
-    message = f"{path}: expected a mapping, got {value!r}"
-    raise SettingsError(message)
-
-
-def _with_headers(settings: Settings, environment: Mapping[str, str]) -> Settings:
-    """The settings with the headers that stand in the environment, so that no secret stands in a file."""
-    forward = {}
-    for name, target in settings.access_logs.forward.items():
-        headers = dict(target.headers)
-        for header, value in headers.items():
-            match = _VARIABLE.fullmatch(value)
-            if match is not None:
-                if match[1] not in environment:
-                    path = f"access_logs.forward.{name}.headers.{header}"
-                    message = f"{path}: the environment variable {match[1]} is not set"
-                    raise SettingsError(message)
-                headers[header] = environment[match[1]]
-        forward[name] = dataclasses.replace(target, headers=headers)
-    return dataclasses.replace(settings, access_logs=dataclasses.replace(settings.access_logs, forward=forward))
-
-
-def load_settings(file: Path | None, flags: Mapping[str, object], environment: Mapping[str, str]) -> Settings:
-    """Settings from a file, if there is one, then the environment, then flags; the last one wins.
-
-    Raises SettingsError with one line that says what is wrong, and where.
-    """
-    file = file or (Path(environment[name]) if (name := f"{ENVIRONMENT_PREFIX}CONFIG") in environment else None)
-    document: object = None
-    if file is not None:
-        try:
-            document = yaml.safe_load(file.read_text())
-        except OSError as error:
-            message = f"{file}: {error.strerror or error}"
-            raise SettingsError(message) from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            message = f"{file}: not valid YAML: {' '.join(str(error).split())}"
-            raise SettingsError(message) from None
-    overrides = {
-        path: environment[name]
-        for path in OVERRIDES
-        if (name := ENVIRONMENT_PREFIX + path.rpartition(".")[2].upper()) in environment
-    }
-    try:
-        return _with_headers(read_settings(document, overrides | dict(flags)), environment)
-    except SettingsError as error:
-        if file is None:
-            raise
-        message = f"{file}: {error}"
-        raise SettingsError(message) from None
-
-
-# The keys that a flag and an environment variable override.
-OVERRIDES: Final = ("listen.otlp_grpc", "listen.otlp_http", "listen.http", "listen.telemetry", "data_dir")

@@ -14,9 +14,10 @@ import pytest
 import yaml
 
 from aigw_operator.core import receiver_config, receiver_schema
-from aigw_receiver import main, settings
+from aigw_receiver import configuration, main
+from aigw_receiver.configuration import SettingsError
 from aigw_receiver.core.address import Address
-from aigw_receiver.settings import Forward, Settings, SettingsError
+from aigw_receiver.settings import Forward, Settings
 from receiver_objects import build, receiver
 
 _ROOT = Path(__file__).parents[2]
@@ -107,7 +108,7 @@ def _written(spec: Mapping[str, Any]) -> str:
 def _judge(document: Any) -> str:
     """What the receiver's own loader has against a configuration, "" if nothing."""
     try:
-        settings.read_settings(document, {})
+        configuration.read_settings(document, {})
     except SettingsError as error:
         return str(error)
     return ""
@@ -184,7 +185,7 @@ def test_sections(document: Mapping[str, Any]) -> None:
 
 def test_what_is_written_by_default() -> None:
     """A receiver of which nothing is said listens elsewhere, or has other limits, than one that is run by hand."""
-    assert Settings() == settings.read_settings(yaml.safe_load(_written({})), {})
+    assert Settings() == configuration.read_settings(yaml.safe_load(_written({})), {})
 
 
 @pytest.mark.parametrize(("path", "reader"), [key for key in _keys() if not key[0].startswith(_OWNED)])
@@ -192,19 +193,21 @@ def test_what_is_written_for_a_key(path: str, reader: str) -> None:
     """A value of the user arrives at the receiver as another one, or not at all, or it moves another key."""
     for value in _VALUES[reader][0]:
         text = _written({"configuration": _document(path, value)})
-        assert settings.read_settings(_document(path, value), {}) == settings.read_settings(yaml.safe_load(text), {})
+        assert configuration.read_settings(_document(path, value), {}) == configuration.read_settings(
+            yaml.safe_load(text), {}
+        )
 
 
 def test_further_ports() -> None:
     """A port that the Services have is one on which the receiver does not listen."""
-    read = settings.read_settings(yaml.safe_load(_written({"extraOtlpGrpcPorts": [11800, 14317]})), {})
+    read = configuration.read_settings(yaml.safe_load(_written({"extraOtlpGrpcPorts": [11800, 14317]})), {})
     assert tuple(Address("0.0.0.0", port) for port in (4317, 11800, 14317)) == read.listen.otlp_grpc
 
 
 def test_ports_and_probes() -> None:
     """The pod names ports, or probes paths, that the receiver does not serve."""
     spec = {"extraOtlpGrpcPorts": [11800]}
-    listen = settings.read_settings(yaml.safe_load(_written(spec)), {}).listen
+    listen = configuration.read_settings(yaml.safe_load(_written(spec)), {}).listen
     pod = _objects(spec)["StatefulSet"]["spec"]["template"]
     container = pod["spec"]["containers"][0]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}

@@ -1,18 +1,19 @@
 """The configuration: every bad value is refused with its path and what was expected, and the last word wins."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from aigw_receiver import settings
+from aigw_receiver import configuration, settings
+from aigw_receiver.configuration import SettingsError
 from aigw_receiver.core.address import Address
 from aigw_receiver.core.limits import Limits
 from aigw_receiver.core.sources import Expiry
-from aigw_receiver.settings import Settings, SettingsError
+from aigw_receiver.settings import Settings
 
 _MIB = 1 << 20
 
@@ -20,12 +21,12 @@ _MIB = 1 << 20
 def _load(text: str, tmp_path: Path, **environment: str) -> Settings:
     file = tmp_path / "config.yaml"
     file.write_text(text)
-    return settings.load_settings(file, {}, environment)
+    return configuration.load_settings(file, {}, environment)
 
 
 def test_defaults() -> None:
     """A receiver without configuration does not serve on the ports that the documentation names."""
-    loaded = settings.load_settings(None, {}, {})
+    loaded = configuration.load_settings(None, {}, {})
     assert Settings() == loaded
     assert ("0.0.0.0:4317",) == tuple(map(str, loaded.listen.otlp_grpc))
     listen = loaded.listen
@@ -63,6 +64,9 @@ limits: {streams: 1, streams_per_pod: 2, pods: 3, labels: 4, label_length: 5, na
 expiry: {missed_intervals: 2, default_interval: 1.5s, minimum_interval: 250ms, retention: 2h}
 journal: {size: 1 GiB}
 prices: {file: /etc/prices.yaml}
+page:
+  rollup: {retention: 2h, size: 3MiB}
+  prometheus: {url: "https://p:9090/x", headers: {a: b}, ca_file: /ca.pem, timeout: 2s}
 log: {level: debug}
 data_dir: data
 """
@@ -80,6 +84,8 @@ data_dir: data
     assert Expiry(2, 1_500_000_000, 250_000_000, 7_200_000_000_000) == loaded.expiry_of_pods()
     assert (1 << 30, "debug", Path("data")) == (loaded.journal.size, loaded.log.level, loaded.data_dir)
     assert Path("/etc/prices.yaml") == loaded.prices.file
+    assert settings.Rollup(7_200_000_000_000, 3 * _MIB) == loaded.page.rollup
+    assert settings.Prometheus("https://p:9090/x", {"a": "b"}, Path("/ca.pem"), 2_000_000_000) == loaded.page.prometheus
 
 
 _ADDRESS, _COUNT = "expected HOST:PORT", "expected a whole number of at least 1"
@@ -87,7 +93,7 @@ _SIZE, _DURATION = (
     "expected a size such as 4MiB, or a number of bytes",
     "expected a duration such as 500ms, 60s, 5m or 1h",
 )
-_SECTIONS = "listen, metrics, limits, expiry, journal, prices, access_logs, log, data_dir"
+_SECTIONS = "listen, metrics, limits, expiry, journal, prices, access_logs, page, log, data_dir"
 _NAMES = "expected a list of metric names, or of prefixes that end in *"
 
 
@@ -173,16 +179,16 @@ def test_not_text(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(SettingsError, match="not valid YAML"):
-        settings.load_settings(file, {}, {})
+        configuration.load_settings(file, {}, {})
 
 
 def test_missing_file_and_directory(tmp_path: Path) -> None:
     """A file that cannot be read ends the start with a traceback, or is passed over."""
     with pytest.raises(SettingsError) as error:
-        settings.load_settings(tmp_path / "no.yaml", {}, {})
+        configuration.load_settings(tmp_path / "no.yaml", {}, {})
     assert f"{tmp_path / 'no.yaml'}: No such file or directory" == str(error.value)
     with pytest.raises(SettingsError) as error:
-        settings.load_settings(tmp_path, {}, {})
+        configuration.load_settings(tmp_path, {}, {})
     assert f"{tmp_path}: Is a directory" == str(error.value)
 
 
@@ -219,8 +225,8 @@ def test_last_word_wins(
     file = tmp_path / "config.yaml"
     file.write_text(_FILE)
     for loaded in (
-        settings.load_settings(file, flags, environment),
-        settings.load_settings(None, flags, {**environment, "AIGW_RECEIVER_CONFIG": str(file)}),
+        configuration.load_settings(file, flags, environment),
+        configuration.load_settings(None, flags, {**environment, "AIGW_RECEIVER_CONFIG": str(file)}),
     ):
         listen = loaded.listen
         assert grpc == tuple(map(str, listen.otlp_grpc))
@@ -237,7 +243,7 @@ def test_flag_over_an_empty_section(text: str, tmp_path: Path) -> None:
     """A flag does not work where the file has an empty section, as one in which all is commented out."""
     file = tmp_path / "config.yaml"
     file.write_text(text)
-    assert "h:1" == str(settings.load_settings(file, {"listen.http": "h:1"}, {}).listen.http)
+    assert "h:1" == str(configuration.load_settings(file, {"listen.http": "h:1"}, {}).listen.http)
 
 
 def test_flag_over_a_section_that_is_none(tmp_path: Path) -> None:
@@ -249,7 +255,7 @@ def test_flag_over_a_section_that_is_none(tmp_path: Path) -> None:
     ):
         file.write_text(text)
         with pytest.raises(SettingsError) as error:
-            settings.load_settings(file, {"listen.http": "h:1"}, {})
+            configuration.load_settings(file, {"listen.http": "h:1"}, {})
         assert f"{file}: {message}" == str(error.value)
 
 
@@ -264,7 +270,7 @@ def test_flag_over_a_section_that_is_none(tmp_path: Path) -> None:
 def test_bad_overrides(flags: Mapping[str, object], environment: Mapping[str, str], message: str) -> None:
     """A mistake in a flag or in the environment is passed over, or not named."""
     with pytest.raises(SettingsError) as error:
-        settings.load_settings(None, flags, environment)
+        configuration.load_settings(None, flags, environment)
     assert message == str(error.value)
 
 
@@ -287,22 +293,33 @@ def _defaults(kind: Any) -> dict[str, object]:
 def test_defaults_as_written() -> None:
     """A default that the documentation shows is not one that the file would take, or a key has no text."""
     written = yaml.safe_load(yaml.safe_dump(_defaults(Settings)))
-    assert Settings() == settings.read_settings(written, {})
+    assert Settings() == configuration.read_settings(written, {})
     forward = _defaults(settings.Forward) | {"endpoint": "http://loki:4317"}
-    read = settings.read_settings({"access_logs": {"forward": {"loki": forward}}}, {})
+    read = configuration.read_settings({"access_logs": {"forward": {"loki": forward}}}, {})
     assert {"loki": settings.Forward("http://loki:4317")} == read.access_logs.forward
 
 
-def test_headers_from_the_environment(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "section"),
+    [
+        ("access_logs.forward.loki", lambda headers: {"access_logs": {"forward": {"loki": headers}}}),
+        ("page.prometheus", lambda headers: {"page": {"prometheus": headers}}),
+    ],
+    ids=["forward", "prometheus"],
+)
+def test_headers_from_the_environment(
+    tmp_path: Path, path: str, section: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
     """A secret must stand in the file, or the name of a variable is sent in its place."""
     headers = {"authorization": "${LOKI_AUTH}", "x-scope": "a", "x-cost": "$5", "x-both": "Bearer ${LOKI_AUTH}"}
     file = tmp_path / "config.yaml"
-    file.write_text(
-        yaml.safe_dump({"access_logs": {"forward": {"loki": {"endpoint": "http://a:1", "headers": headers}}}})
-    )
-    read = settings.load_settings(file, {}, {"LOKI_AUTH": "Bearer secret"})
-    assert headers | {"authorization": "Bearer secret"} == read.access_logs.forward["loki"].headers
+    key = "url" if path.startswith("page") else "endpoint"
+    file.write_text(yaml.safe_dump(section({key: "http://a:1", "headers": headers})))
+    read: Any = configuration.load_settings(file, {}, {"LOKI_AUTH": "Bearer secret"})
+    for name in path.split("."):
+        read = read[name] if isinstance(read, dict) else getattr(read, name)
+    assert headers | {"authorization": "Bearer secret"} == read.headers
     with pytest.raises(SettingsError) as error:
-        settings.load_settings(file, {}, {})
-    expected = f"{file}: access_logs.forward.loki.headers.authorization: the environment variable LOKI_AUTH is not set"
+        configuration.load_settings(file, {}, {})
+    expected = f"{file}: {path}.headers.authorization: the environment variable LOKI_AUTH is not set"
     assert expected == str(error.value)

@@ -33,7 +33,7 @@ SCHEMA: Final[Raw] = json.loads(r"""
     },
     "http": {
      "$ref": "#/$defs/address",
-     "description": "`/metrics` of the gateways",
+     "description": "the page, the JSON API, and `/metrics` of the gateways",
      "default": "0.0.0.0:8080"
     },
     "telemetry": {
@@ -499,6 +499,55 @@ SCHEMA: Final[Raw] = json.loads(r"""
         {"properties": {"per_minute": {"type": "null"}}},
         {"properties": {"rate": {"type": "null"}}}
        ]
+      }
+     }
+    }
+   }
+  },
+  "page": {
+   "title": "a mapping",
+   "type": ["object", "null"],
+   "additionalProperties": false,
+   "properties": {
+    "rollup": {
+     "title": "a mapping",
+     "type": ["object", "null"],
+     "additionalProperties": false,
+     "properties": {
+      "retention": {
+       "$ref": "#/$defs/duration",
+       "description": "how long it is kept; the older, the coarser",
+       "default": "168h"
+      },
+      "size": {
+       "$ref": "#/$defs/size",
+       "description": "and how large that may become; the oldest is dropped first",
+       "default": "256MiB"
+      }
+     }
+    },
+    "prometheus": {
+     "title": "a mapping",
+     "type": ["object", "null"],
+     "additionalProperties": false,
+     "properties": {
+      "url": {
+       "$ref": "#/$defs/endpoint",
+       "description": "a Prometheus that scrapes this receiver, `http(s)://HOST:PORT[/PATH]`: the page asks it for longer ranges"
+      },
+      "headers": {
+       "$ref": "#/$defs/pairs",
+       "description": "headers of each request to it; a value `${NAME}` is read from the environment",
+       "default": {}
+      },
+      "ca_file": {
+       "$ref": "#/$defs/file",
+       "description": "certificates to trust for `https://` (default: the system's)"
+      },
+      "timeout": {
+       "$ref": "#/$defs/duration",
+       "description": "how long one request to it may take",
+       "default": "10s"
       }
      }
     }

@@ -1,0 +1,1 @@
+"""What a gateway did in the last hours, rolled up: running totals by provider, model, MCP server and pod."""
