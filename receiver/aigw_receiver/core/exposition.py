@@ -21,8 +21,9 @@ from aigw_receiver.core.series import Family, Rows
 from aigw_receiver.core.sources import SECOND
 from aigw_receiver.core.store import Store
 
-# Rows written at a time: their text stays in the processor's second cache (measured: 32 to 64 are best).
-_CHUNK: Final = 64
+# Rows written at a time: with fewer each write to the socket costs more than it carries, with more a piece's text no
+# longer stays in the processor's caches (measured: 128 is best), and exports wait for longer.
+_CHUNK: Final = 128
 
 # From here on a float is written with an exponent, as Go does; below, an integer is written as "%d.0".
 _EXPONENT_FROM: Final = 1_000_000
@@ -112,17 +113,19 @@ def _chunks(store: Store, rows: Rows) -> Iterator[npt.NDArray[np.intp]]:
 class _Template:
     """The lines of one histogram, with a hole for each number; the labels go in last, so that they may hold a "%".
 
-    A NUL is the place of the labels before `le`, a SOH that of those behind it.
+    A NUL is the place of the labels before `le`, a SOH that of those behind it. All is bytes: replacing in them takes a
+    third of the time that it takes in text.
     """
 
-    whole: str
+    whole: bytes
     """for counts below _EXPONENT_FROM"""
-    general: str
+    general: bytes
     """for numbers that are text already"""
 
     def split(self) -> "_Template":
         """The same for labels of which some belong behind `le`."""
-        return _Template(*(text.replace('"}', '",\1}').replace("\0}", "\0,\1}") for text in (self.whole, self.general)))
+        both = (self.whole, self.general)
+        return _Template(*(text.replace(b'"}', b'",\1}').replace(b"\0}", b"\0,\1}") for text in both))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -130,12 +133,12 @@ def _templates(name: str, bounds: tuple[float, ...], text_format: Format) -> tup
     """The templates of a histogram: for labels that all stand before `le`, and for others."""
     les = [_bound_text(bound, text_format) for bound in (*bounds, math.inf)]
     lines = [(f'{name}_bucket{{\0,le="{le}"}}', "%d.0") for le in les]
-    lines += [(f"{name}_count{{\0}}", "%d.0"), (f"{name}_sum{{\0}}", "%s")]
+    lines += [(f"{name}_count{{\0}}", "%d.0"), (f"{name}_sum{{\0}}", "%a")]
     if text_format.openmetrics:
         lines.append((f"{name}_created{{\0}}", "%s"))
     whole = "".join(f"{sample} {number}\n" for sample, number in lines)
     general = "".join(f"{sample} %s\n" for sample, _ in lines)
-    plain = _Template(whole, general)
+    plain = _Template(whole.encode(), general.encode())
     return plain, plain.split()
 
 
@@ -164,49 +167,52 @@ def _render_histograms(name: str, rows: Rows, at: npt.NDArray[np.intp], text_for
     plain, split = _templates(name, rows.bounds or (), text_format)
     counts, values = _shown(rows, at, mark)
     cumulated = np.add.accumulate(counts, axis=1).tolist()
-    created = [created_text(time) for time in rows.created[at].tolist()] if text_format.openmetrics else None
+    created = [created_text(time).encode() for time in rows.created[at].tolist()] if text_format.openmetrics else None
     pieces = []
     for index, (text, numbers) in enumerate(zip(_labels(rows, at), cumulated, strict=True)):
         value, more = values[index], () if created is None else (created[index],)
-        template = split if "\0" in text else plain
+        template = split if b"\0" in text else plain
         if numbers[-1] < _EXPONENT_FROM and value < _EXPONENT_FROM:
-            lines = template.whole % (*numbers, numbers[-1], repr(value), *more)
+            lines = template.whole % (*numbers, numbers[-1], value, *more)
         else:
-            texts = [go_float(number) for number in numbers]
-            lines = template.general % (*texts, texts[-1], go_float(value), *more)
+            texts = [go_float(number).encode() for number in numbers]
+            lines = template.general % (*texts, texts[-1], go_float(value).encode(), *more)
         if template is split:
             # What stands behind `le` goes in first: it has no NUL, but what stands before it may have a SOH.
-            text, _, after = text.partition("\0")  # noqa: PLW2901
-            lines = lines.replace("\1", after)
-        pieces.append(lines.replace("\0", text))
-    return "".join(pieces).encode()
+            text, _, after = text.partition(b"\0")  # noqa: PLW2901
+            lines = lines.replace(b"\1", after)
+        pieces.append(lines.replace(b"\0", text))
+    return b"".join(pieces)
 
 
-def _labels(rows: Rows, at: npt.NDArray[np.intp]) -> list[str]:
+def _labels(rows: Rows, at: npt.NDArray[np.intp]) -> list[bytes]:
     """The labels of series; a row that is shown has some."""
-    labels: list[str] = [rows.labels[row] for row in at.tolist()]
-    return labels
+    labels = rows.labels
+    return [labels[row].encode() for row in at.tolist()]
 
 
 def _render_numbers(sample: str, rows: Rows, at: npt.NDArray[np.intp], text_format: Format, mark: int | None) -> bytes:
     """The lines of the counters or gauges in the rows `at`."""
     _, values = _shown(rows, at, mark)
     with_created = text_format.openmetrics and sample.endswith("_total")
+    line = f"{sample}{{%s}} %s\n".encode()
+    created_line = f"{sample.removesuffix('_total')}_created{{%s}} %s\n".encode()
     pieces = []
     times = rows.created[at].tolist()
     for text, value, time in zip(_labels(rows, at), values, times, strict=True):
-        labels = text.replace("\0", ",")
-        pieces.append(f"{sample}{{{labels}}} {go_float(value)}\n")
+        labels = text.replace(b"\0", b",")
+        pieces.append(line % (labels, go_float(value).encode()))
         if with_created:
-            pieces.append(f"{sample.removesuffix('_total')}_created{{{labels}}} {created_text(time)}\n")
-    return "".join(pieces).encode()
+            pieces.append(created_line % (labels, created_text(time).encode()))
+    return b"".join(pieces)
 
 
 def _render_created(sample: str, rows: Rows, at: npt.NDArray[np.intp]) -> bytes:
     """The start times of the rows `at` as gauges, the place that the format 0.0.4 has for them."""
     times = rows.created[at].tolist()
-    lines = [f"{sample}{{{text}}} {created_text(time)}\n" for text, time in zip(_labels(rows, at), times, strict=True)]
-    return "".join(lines).replace("\0", ",").encode()
+    line = f"{sample}{{%s}} %s\n".encode()
+    lines = [line % (text, created_text(time).encode()) for text, time in zip(_labels(rows, at), times, strict=True)]
+    return b"".join(lines).replace(b"\0", b",")
 
 
 @functools.lru_cache(maxsize=4096)
