@@ -16,7 +16,8 @@ varint; the tags are those of opentelemetry/proto/metrics/v1/metrics.proto.
 import dataclasses
 import functools
 import struct
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,13 +51,20 @@ class Layout:
     """where the counts of the buckets begin"""
     constant: bytes
     """a header with all numbers zero"""
-    mask: npt.NDArray[np.uint8]
+    mask: bytes
     """a header with all bits set in the bytes that never change, and none in the numbers"""
 
-    def holds(self, headers: bytes, size: int) -> bool:
-        """Whether `size` headers, joined, have the bytes that never change at their places."""
-        rows: npt.NDArray[np.uint8] = np.ndarray((size, self.length), _U8, headers)
-        return (rows & self.mask).tobytes() == self.constant * size
+    @property
+    def stride(self) -> int:
+        """Bytes from one header to the next where they are joined: whole words, so that they are proven by the word."""
+        return -(-self.length // _WORD) * _WORD
+
+    def join(self, points: list[bytes]) -> bytes | None:
+        """The headers that points begin with, joined; None where one lacks a byte that never changes, at its place."""
+        size = len(points)
+        proof = _proof(self, size) if size <= _FEW else _make_proof(self, size)
+        headers = proof.pack(*points)
+        return headers if (np.frombuffer(headers, _U64) & proof.mask).tobytes() == proof.constant else None
 
     def read(self, headers: bytes, numbers: npt.NDArray[np.uint64]) -> None:
         """Write the numbers of headers, joined, into rows of start, time, count, value as the bits of a float, counts.
@@ -64,10 +72,11 @@ class Layout:
         A number has no count.
         """
         size = len(numbers)
-        fields: npt.NDArray[np.uint64] = np.ndarray((size, self.fields), _U64, headers, 1, (self.length, FIXED))
+        stride = len(headers) // size
+        fields: npt.NDArray[np.uint64] = np.ndarray((size, self.fields), _U64, headers, 1, (stride, FIXED))
         if self.buckets:
             numbers[:, :4] = fields
-            counts = np.ndarray((size, self.buckets), _U64, headers, self.first_count, (self.length, 8))
+            counts = np.ndarray((size, self.buckets), _U64, headers, self.first_count, (stride, 8))
             numbers[:, 4 : 4 + self.buckets] = counts
             return
         numbers[:, :2] = fields[:, :2]
@@ -75,8 +84,29 @@ class Layout:
         numbers[:, 3] = value.view(np.int64).astype(np.float64).view(np.uint64) if self is WHOLE_NUMBERS else value
 
 
-_U8: Final = np.dtype(np.uint8)
 _U64: Final = np.dtype("<u8")
+_WORD: Final = 8
+
+# Points of a metric in one request up to which what proves their headers is kept: some kilobytes for each number.
+_FEW: Final = 128
+
+
+class _Proof(NamedTuple):
+    """What joins some headers of one layout and shows that they have it."""
+
+    pack: Callable[..., bytes]
+    mask: npt.NDArray[np.uint64]
+    constant: bytes
+
+
+def _make_proof(layout: Layout, size: int) -> _Proof:
+    padding = layout.stride - layout.length
+    mask = np.frombuffer((layout.mask + bytes(padding)) * size, _U64)
+    constant = (layout.constant + bytes(padding)) * size
+    return _Proof(struct.Struct(f"{layout.length}s{padding}x" * size).pack, mask, constant)
+
+
+_proof: Final = functools.lru_cache(maxsize=256)(_make_proof)
 
 
 def _layout(tags: tuple[int, ...], buckets: int = 0, before: bytes = b"", behind: bytes = b"") -> Layout:
@@ -90,7 +120,7 @@ def _layout(tags: tuple[int, ...], buckets: int = 0, before: bytes = b"", behind
         buckets=buckets,
         first_count=len(tags) * FIXED + len(before),
         constant=constant,
-        mask=np.frombuffer(mask, _U8),
+        mask=mask,
     )
 
 
@@ -127,7 +157,7 @@ _VALUE_LAST: Final = Spelling(slice(2 * FIXED, -FIXED))
 def histogram_key(point: bytes, bounds: tuple[float, ...]) -> tuple[bytes, Spelling] | None:
     """The key of a histogram point and how it is spelled, or None where its layout is another."""
     layout = histogram_layout(bounds)
-    if len(point) < layout.length or not layout.holds(point[: layout.length], 1):
+    if len(point) < layout.length or layout.join([point]) is None:
         return None
     start = skip_fields(point, layout.length, EXEMPLAR_TAG)
     end = skip_fields(point, start, ATTRIBUTE_TAG)
@@ -166,19 +196,14 @@ def key_behind_exemplars(point: bytes, spelling: Spelling) -> bytes | None:
 def headers(points: list[bytes], spelling: Spelling) -> tuple[bytes, Layout] | None:
     """The headers of points that have a key, joined, and their layout; None where it does not hold for all of them."""
     layout = spelling.histogram
-    if layout is not None:
-        joined = _beginnings(points, layout.length)
-    elif spelling.key.stop is None:
-        joined = _beginnings(points, NUMBER_HEADER)
-    else:
-        joined = b"".join([point[: 2 * FIXED] + point[-FIXED:] for point in points])
-    layout = layout or _BY_TAG.get(joined[2 * FIXED])
-    return (joined, layout) if layout is not None and layout.holds(joined, len(points)) else None
-
-
-def _beginnings(points: list[bytes], length: int) -> bytes:
-    """The first bytes of points, none of which is shorter than that, joined."""
-    return struct.pack(f"{length}s" * len(points), *points)
+    if layout is None:
+        if spelling.key.stop is not None:
+            points = [point[: 2 * FIXED] + point[-FIXED:] for point in points]
+        layout = _BY_TAG.get(points[0][2 * FIXED])
+        if layout is None:
+            return None
+    joined = layout.join(points)
+    return None if joined is None else (joined, layout)
 
 
 def skip_fields(data: bytes, position: int, tag: int) -> int:
