@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from aigw_receiver.core.access_logs import fast, redaction, rules, text
-from aigw_receiver.core.access_logs.counters import counters_beside
+from aigw_receiver.core.access_logs.counters import Cell, counters_beside
 from aigw_receiver.core.access_logs.glance import Found, Glance, Group
 from aigw_receiver.core.access_logs.model import Ending, RouteType
 from aigw_receiver.core.access_logs.reasons import LogDropReason
@@ -29,6 +29,9 @@ from aigw_receiver.shell.sinks.base import Sink
 
 # Pods whose last log is remembered; of more, those that were quiet for longest are forgotten.
 _PODS: Final = 10_000
+
+# Groups with a decision whose cell is remembered; beyond that all are looked for again.
+_CELLS: Final = 4096
 
 
 class LogIntake:
@@ -56,6 +59,7 @@ class LogIntake:
         self._counters = counters_beside(store) if journal is None else journal.log_counters
         self._sinks = tuple(sinks)
         self._book = book
+        self._cells: dict[tuple[Group, tuple[str, ...], tuple[str, ...]], Cell] = {}
         self._is_kept = True
         """whether the journal has all changes that were given to it"""
         self.heard: dict[Identity, int] = {}
@@ -73,11 +77,21 @@ class LogIntake:
             if verdict.rules and (reason := self._keep(glance, verdict, now)) is not None:
                 rejected[reason] = rejected.get(reason, 0) + 1
                 continue
-            self._counters.cell(glance, verdict, now).add(glance.input, glance.output)
+            self._cell(glance, verdict, now).add(glance.input, glance.output)
             accepted += 1
         self._telemetry.count_accepted_logs(accepted)
         self._journal_births(now)
         return rejected
+
+    def _cell(self, glance: Glance, verdict: Verdict, now: int) -> Cell:
+        """Where a record is counted: the same for all of a group on which the decision is the same."""
+        key = glance.group, verdict.rules, verdict.over_budget
+        cell = self._cells.get(key)
+        if cell is None:
+            if len(self._cells) >= _CELLS:
+                self._cells.clear()
+            cell = self._cells[key] = self._counters.cell(glance, verdict, now)
+        return cell
 
     def _keep(self, glance: Glance, verdict: Verdict, now: int) -> LogDropReason | None:
         """Hand a record to the sinks; or why it is none after all."""

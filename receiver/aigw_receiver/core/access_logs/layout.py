@@ -4,7 +4,9 @@ It proves of a record that it has this format, and takes from it what a Glance h
 line by a `lines.Template`. It learns nothing by itself, and whatever it cannot prove is left to the full reading.
 """
 
+import functools
 import operator
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
@@ -46,6 +48,12 @@ NUMBERS: Final = (*_WEIGHED, *_UNWEIGHED)
 
 # Attributes whose values come again and again, but in more kinds than could be told apart like what repeats.
 _FREQUENT: Final = frozenset({*reading.PATH, *reading.USER_AGENT})
+
+# The value comes behind the key.
+_FIELD_2: Final = bytes((decode.FIELD_2,))
+
+# Records of one request up to which what proves their keys is kept: some kilobytes for each number and key.
+_FEW: Final = 128
 
 # The longest attributes, taken together, that are remembered; a client can send models of any length.
 MAX_MEMORABLE: Final = 4096
@@ -114,7 +122,7 @@ class Layout:
         self._read = [(keys[i], len(memos.prefix(keys[i])), keys[i] in _FREQUENT, clean(keys[i])) for i in others]
         # Of a number that is not looked up, the key is proved as that of the others is.
         unread = [number[0] for number in self._unweighed if number]
-        self._prefixes = [(i, *_bounds(keys[i])) for i in sorted((*others, *unread))]
+        self._prefixes = [(i, memos.prefix(keys[i]) + _FIELD_2) for i in sorted((*others, *unread))]
 
     def remember(self, attributes: list[bytes], group: Group) -> None:
         """Know the group of all records that repeat what these attributes say."""
@@ -150,7 +158,10 @@ class Layout:
         bodies = [record.body for record in records]
         if list(map(len, attributes)).count(size) != count or (any(bodies) and any(map(_is_no_text, bodies))):
             return None
-        columns = list(zip(*attributes, strict=True))
+        flat: list[bytes] = []
+        for each in attributes:
+            flat += each
+        columns = [flat[position::size] for position in range(size)]
         for position, value in self._constant.items():
             if columns[position].count(value) != count:
                 return None
@@ -158,9 +169,9 @@ class Layout:
         groups = list(map(self._known.get, zip(*varying, strict=True) if varying else ((),) * count))
         if None in groups:
             return None
-        for position, low, high in self._prefixes:
-            # What lies between two texts that begin alike begins like them.
-            if min(columns[position]) < low or max(columns[position]) >= high:
+        for position, prefix in self._prefixes:
+            join, joined = _proof(prefix, count) if count <= _FEW else _make_proof(prefix, count)
+            if join(*columns[position]) != joined:
                 return None
         missing = (None,) * count
         try:
@@ -251,10 +262,12 @@ def _number(keys: list[str], names: tuple[str, ...], memory: Memory) -> tuple[in
     return None if name is None else (keys.index(name), memory.column(name))
 
 
-def _bounds(key: str) -> tuple[bytes, bytes]:
-    """The least attribute with this key, and what is above all of them."""
-    prefix = memos.prefix(key)
-    return prefix + bytes((decode.FIELD_2,)), prefix + bytes((decode.FIELD_2 + 1,))
+def _make_proof(prefix: bytes, count: int) -> tuple[Callable[..., bytes], bytes]:
+    """What joins the beginnings of so many texts, each as long as the prefix, and what is to come of it."""
+    return struct.Struct(f"{len(prefix)}s" * count).pack, prefix * count
+
+
+_proof: Final = functools.lru_cache(maxsize=1024)(_make_proof)
 
 
 def _is_no_text(body: bytes) -> bool:
