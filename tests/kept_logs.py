@@ -51,7 +51,7 @@ class Store:
 
     def find(self, *parameters: tuple[str, str]) -> list[Record]:
         """What the first page has."""
-        return [json.loads(one) for one in self.sink.search(asked(*parameters)).lines]
+        return [json.loads(one) for _, one in self.sink.search(asked(*parameters)).lines]
 
     def results(self) -> dict[str, int]:
         """What became of the records that were put, and of files, without what there is none of."""

@@ -2,7 +2,7 @@
 
 A follower has a position, and gets what comes after it: the newest records from memory, where it is matched without the
 database; what it has missed from the store. So a slow one holds up nobody, and loses nothing that the store still has;
-of what the store has no longer it is told how much that was.
+of what the store has no longer, and of what is too much where it comes from far behind, it is told how much that was.
 """
 
 import asyncio
@@ -26,6 +26,9 @@ from aigw_receiver.shell.sinks.store_reading import Piece
 # The newest records that are in memory.
 _RECENT: Final = 2000
 _RECENT_BYTES: Final = 4 << 20
+
+MOST_BEHIND: Final = 10_000
+"""records of any kind that one who comes with a position may have missed; the older of them are left to a search"""
 
 # A follower that takes nothing for this long is cut off; it can come again with its last position.
 _STUCK: Final = 60.0  # seconds
@@ -118,12 +121,13 @@ class Feed:
 class Follower:
     """One that follows, from a position on."""
 
-    def __init__(self, feed: Feed, request: web.Request, wanted: Search, heartbeat: float) -> None:
-        """`heartbeat` is how long it hears nothing, in seconds."""
+    def __init__(self, feed: Feed, request: web.Request, wanted: Search, heartbeat: float, behind: int) -> None:
+        """`heartbeat` is how long it hears nothing, in seconds; `behind` how many records it may be behind at first."""
         self._feed = feed
         self._request = request
         self._wanted = wanted
         self._heartbeat = heartbeat
+        self._behind = behind
         self._position = Position("", 0)
         self._is_sending = False
         self._due = 0.0
@@ -162,6 +166,8 @@ class Follower:
                 await self._send(response, _beat(self._position))
             changed = self._feed.changed
             try:
+                if is_first:
+                    await self._skip_to_near(response)
                 piece = await self._feed.read_after(self._wanted, self._position)
             except (Unavailable, TooLong):
                 await self._wait(changed, loop.time() + _AGAIN)
@@ -176,6 +182,12 @@ class Follower:
             self._position = piece.position
             if is_end:
                 await self._wait(changed, self._due)
+
+    async def _skip_to_near(self, response: web.StreamResponse) -> None:
+        """Begin nearer to the newest record, and say so, where it is too far. Raises Unavailable or TooLong."""
+        self._position, skipped = core.catch_up(self._position, await self._feed.position(), self._behind)
+        if skipped:
+            await self._send(response, _event("skipped", {"records": skipped}, self._position))
 
     async def _send(self, response: web.StreamResponse, data: bytes) -> None:
         """Send, which takes as long as the follower does. Raises ConnectionError where it takes nothing."""
@@ -202,13 +214,18 @@ def _beat(position: Position) -> bytes:
     return f": heartbeat\nid: {core.encode_position(position)}\n\n".encode()
 
 
+def _event(name: str, data: dict[str, int | None], position: Position | None) -> bytes:
+    """An event that is no record, and from where on to come again after it."""
+    place = "" if position is None else f"id: {core.encode_position(position)}\n"
+    return f"{place}event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+
+
 def _events(piece: Piece) -> bytes:
     """The events of a piece. JSON on one line has no line feed in it."""
     events = []
     if piece.lost != 0:
         # The id belongs to what comes last.
-        place = "" if piece.lines else f"id: {core.encode_position(piece.position)}\n"
-        events.append(f"{place}event: lost\ndata: {json.dumps({'records': piece.lost})}\n\n".encode())
+        events.append(_event("lost", {"records": piece.lost}, None if piece.lines else piece.position))
     for number, line in piece.lines:
         place = core.encode_position(Position(piece.position.tag, number))
         events.append(b"id: %b\ndata: %b\n\n" % (place.encode(), line))

@@ -130,7 +130,7 @@ def _all_pages(store: Store, parameters: list[tuple[str, str]]) -> list[list[Rec
     cursor: list[tuple[str, str]] = []
     while True:
         page = store.sink.search(asked(*parameters, *cursor))
-        pages.append([json.loads(one) for one in page.lines])
+        pages.append([json.loads(one) for _, one in page.lines])
         if page.next is None:
             return pages
         cursor = [("cursor", search.encode_cursor(page.next))]
@@ -138,7 +138,7 @@ def _all_pages(store: Store, parameters: list[tuple[str, str]]) -> list[list[Rec
 
 @pytest.mark.parametrize("seed", range(5))
 def test_paging_while_records_come_and_go(tmp_path: Path, seed: int) -> None:
-    """A record that was there all the time is shown twice, or not at all, since others came and went."""
+    """A record that was there all the time is shown twice, or not at all, or one is shown that came meanwhile."""
     chance = random.Random(seed)
     now = [_NOW]
     store = Store(tmp_path, clock=lambda: now[0], retention=HOUR)
@@ -154,7 +154,7 @@ def test_paging_while_records_come_and_go(tmp_path: Path, seed: int) -> None:
     cursor: list[tuple[str, str]] = []
     for page_number in range(100):
         page = store.sink.search(asked(("limit", "7"), *cursor))
-        shown += numbers([json.loads(one) for one in page.lines])
+        shown += numbers([json.loads(one) for _, one in page.lines])
         if page.next is None:
             break
         cursor = [("cursor", search.encode_cursor(page.next))]
@@ -164,7 +164,37 @@ def test_paging_while_records_come_and_go(tmp_path: Path, seed: int) -> None:
             store.sink.retain()
     store.sink.close()
     assert len(set(shown)) == len(shown)
-    assert set(range(100, 160)) == {number for number in shown if 100 <= number < 160}
+    assert set(range(100, 160)) == {number for number in shown if number >= 100}
+
+
+def test_pages_of_a_store_that_was_begun_anew() -> None:
+    """Ids of the store before hide records of the new one."""
+    store = Store()
+    store.write([record(_NOW, request_id=str(number)) for number in range(3)])
+    before = search.Cursor(_NOW + 1, 1, 0, Position("00000000", 1))
+    page = store.sink.search(asked(("cursor", search.encode_cursor(before))))
+    newest = store.sink.position()
+    store.sink.close()
+    assert ([3, 2, 1], newest) == (_ids(page.lines), page.newest)
+
+
+def test_one_record(tmp_path: Path) -> None:
+    """A link to a record leads to another one, or to one of another store."""
+    now = [_NOW]
+    store = Store(tmp_path, clock=lambda: now[0], retention=HOUR)
+    store.write([record(_NOW, request_id=str(number)) for number in range(3)])
+    tag = store.sink.position().tag
+
+    def find(number: int, name: str = tag) -> list[int]:
+        line = store.sink.find(Position(name, number))
+        return [] if line is None else numbers([json.loads(line)])
+
+    found = [find(0), find(1), find(3), find(4), find(1, "00000000")]
+    now[0] += HOUR + 1
+    store.sink.retain()
+    found.append(find(1))
+    store.sink.close()
+    assert [[], [0], [2], [], [], []] == found
 
 
 def test_page_of_large_records(tmp_path: Path) -> None:
@@ -184,7 +214,7 @@ def test_put(tmp_path: Path) -> None:
     one = b'{"time":"2026-11-22T13:16:14.756107000Z","weight":1.0,"a":"\xc3\xa9 \\u00e9",  "rules":"x"}'
     store.sink.put(one + b"\n")
     assert written.wait(30)
-    assert (one,) == store.sink.search(asked()).lines
+    assert ((1, one),) == store.sink.search(asked()).lines
     store.sink.put(b"no record\n")
     store.sink.put(b'{"time":"yesterday"}\n')
     store.sink.put(b"7\n")

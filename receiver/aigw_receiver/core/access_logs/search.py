@@ -34,7 +34,7 @@ _SECOND: Final = 1_000_000_000
 _TIME: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([-+ ])(\d\d):(\d\d))", re.ASCII
 )
-_CURSOR: Final = re.compile(r"1\.(-?\d{1,19})\.(\d{1,19})\.(\d{1,19})", re.ASCII)
+_CURSOR: Final = re.compile(r"1\.(-?\d{1,19})\.(\d{1,19})\.(\d{1,19})\.([0-9a-f]{8}-\d{1,19})", re.ASCII)
 _POSITION: Final = re.compile(r"([0-9a-f]{8})-(\d{1,19})", re.ASCII)
 
 
@@ -43,20 +43,23 @@ class SearchError(ValueError):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Position:
+    """A record of a store; `tag` is the store's, so that ids of another are not mistaken. 0 is before the first one."""
+
+    tag: str
+    id: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Cursor:
-    """The record behind which the next page begins, and the moment that relative times of all pages are relative to."""
+    """The record behind which the next page begins, and what all pages share: a moment and a state of the store."""
 
     time: int
     id: int
     now: int
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Position:
-    """The last record of a store that was followed; `tag` is the store's, so that ids of another are not mistaken."""
-
-    tag: str
-    id: int
+    """what relative times are relative to"""
+    newest: Position
+    """the last record that the pages may show; who follows gets those after it"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class Search:
     """in UTF-8, folded"""
     limit: int = DEFAULT_LIMIT
     cursor: Cursor | None = None
+    after: Position | None = None
+    """behind which somebody follows"""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -179,29 +184,47 @@ def parse_time(text: str) -> int | None:
 
 def encode_cursor(cursor: Cursor) -> str:
     """A cursor as text; to be given back as it is."""
-    return f"1.{cursor.time}.{cursor.id}.{cursor.now}"
+    return f"1.{cursor.time}.{cursor.id}.{cursor.now}.{encode_position(cursor.newest)}"
 
 
 def decode_cursor(text: str) -> Cursor:
     """The cursor that somebody gives back. Raises SearchError where it is none."""
     match = _CURSOR.fullmatch(text)
-    numbers = [int(number) for number in match.groups()] if match else []
-    if not numbers or not all(LEAST <= number <= MOST for number in numbers):
+    numbers = [int(number) for number in match.group(1, 2, 3)] if match else []
+    newest = _read_position(match[4]) if match else None
+    if newest is None or not all(LEAST <= number <= MOST for number in numbers):
         fail("cursor", "what the page before says under next", text)
-    return Cursor(*numbers)
+    time, number, now = numbers
+    return Cursor(time, number, now, newest)
 
 
 def encode_position(position: Position) -> str:
-    """A position as text: the id of an event."""
+    """A position as text: the id of a record."""
     return f"{position.tag}-{position.id}"
 
 
-def decode_position(text: str) -> Position:
-    """The position that a follower names. Raises SearchError where it is none."""
+def decode_position(name: str, text: str) -> Position:
+    """The record that somebody names under this name. Raises SearchError where the text is no id."""
+    position = _read_position(text)
+    if position is None:
+        fail(name, "the id of a record", text)
+    return position
+
+
+def _read_position(text: str) -> Position | None:
     match = _POSITION.fullmatch(text)
-    if match is None or int(match[2]) > MOST:
-        fail("Last-Event-ID", "the id of an event", text)
-    return Position(match[1], int(match[2]))
+    return Position(match[1], int(match[2])) if match is not None and int(match[2]) <= MOST else None
+
+
+def catch_up(after: Position, newest: Position, most: int) -> tuple[Position, int]:
+    """Where somebody who comes with a position goes on, so that at most so many records are looked at for him.
+
+    The number is how many records, of any kind, he is not told of.
+    """
+    skipped = newest.id - after.id - most
+    if after.tag != newest.tag or skipped <= 0:
+        return after, 0
+    return Position(after.tag, after.id + skipped), skipped
 
 
 def fail(name: str, expected: str, value: str) -> typing.NoReturn:

@@ -19,15 +19,18 @@ _SECOND: Final = 1_000_000_000
 _UNITS: Final = {"ms": _SECOND // 1000, "s": _SECOND, "m": 60 * _SECOND, "h": 3600 * _SECOND, "d": 86_400 * _SECOND}
 
 _AGO: Final = re.compile(r"-(\d{1,9})(ms|s|m|h|d)", re.ASCII)
+_EPOCH: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
 _STATUS: Final = re.compile(r"([1-5])xx|([1-5]\d\d)(?:-([1-5]\d\d))?", re.ASCII)
 _LIMIT: Final = re.compile(r"\d{1,4}", re.ASCII)
 
-# Parameters that may be given more than once, and all others. Those of a page mean nothing to whoever follows.
+# Parameters that may be given more than once, and all others. Those of a page mean nothing to whoever follows, nor does
+# his place to whoever searches.
 _REPEATED: Final = (
     "gateway", "pod", "model", "provider", "backend", "route_type", "status", "ending", "rule", "tool",
 )  # fmt: skip
-FOLLOWED: Final = (*_REPEATED, "from", "to", "text")
-PARAMETERS: Final = (*FOLLOWED, "limit", "cursor")
+_FILTERS: Final = (*_REPEATED, "from", "to", "text")
+PARAMETERS: Final = (*_FILTERS, "limit", "cursor")
+FOLLOWED: Final = (*_FILTERS, "after")
 
 
 def parse_search(parameters: Iterable[tuple[str, str]], now: int, names: tuple[str, ...] = PARAMETERS) -> Search:
@@ -42,8 +45,8 @@ def parse_search(parameters: Iterable[tuple[str, str]], now: int, names: tuple[s
 
     cursor = search.decode_cursor(once("cursor")) if "cursor" in given else None
     now = now if cursor is None else cursor.now
-    since = _read_time("from", once("from"), now) if "from" in given else None
-    until = _read_time("to", once("to"), now) if "to" in given else None
+    since = read_time("from", once("from"), now) if "from" in given else None
+    until = read_time("to", once("to"), now) if "to" in given else None
     if since is not None and until is not None and since >= until:
         search.fail("to", "a time after that of from", once("to"))
     return Search(
@@ -64,6 +67,7 @@ def parse_search(parameters: Iterable[tuple[str, str]], now: int, names: tuple[s
         text=_read_text(once("text")) if "text" in given else b"",
         limit=_read_limit(once("limit")) if "limit" in given else search.DEFAULT_LIMIT,
         cursor=cursor,
+        after=search.decode_position("after", once("after")) if "after" in given else None,
     )
 
 
@@ -72,7 +76,8 @@ def _collect(parameters: Iterable[tuple[str, str]], names: tuple[str, ...]) -> d
     given: dict[str, tuple[str, ...]] = {}
     for name, value in parameters:
         if name not in names:
-            message = f"{search.shorten(name)}: unknown parameter; expected one of {', '.join(names)}"
+            expected = f"one of {', '.join(names)}" if names else "none"
+            message = f"{search.shorten(name)}: unknown parameter; expected {expected}"
             raise SearchError(message)
         if not 1 <= len(value) <= _LONGEST_VALUE:
             search.fail(name, f"1 to {_LONGEST_VALUE} characters", value)
@@ -123,12 +128,20 @@ def _read_status(value: str) -> list[tuple[int, int]]:
     return ranges
 
 
-def _read_time(name: str, value: str, now: int) -> int:
-    """A moment; what is outside of what a store holds is moved to its edge, but for one time more at the end."""
-    ago = _AGO.fullmatch(value)
-    time = now - int(ago[1]) * _UNITS[ago[2]] if ago else search.parse_time(value)
+def read_time(name: str, value: str, now: int) -> int:
+    """A moment in nanoseconds: a time of RFC 3339, seconds since 1970, or a time ago. Raises SearchError.
+
+    What is outside of what a store holds is moved to its edge, but for one time more at the end.
+    """
+    if ago := _AGO.fullmatch(value):
+        time: int | None = now - int(ago[1]) * _UNITS[ago[2]]
+    elif epoch := _EPOCH.fullmatch(value):
+        time = int(epoch[1]) * _SECOND + int((epoch[2] or "").ljust(9, "0"))
+    else:
+        time = search.parse_time(value)
     if time is None:
-        search.fail(name, "a time such as 2026-01-31T12:00:00Z, or one ago such as -1h", value)
+        expected = "a time such as 2026-01-31T12:00:00Z, seconds since 1970, or a time ago such as -1h"
+        search.fail(name, expected, value)
     return max(search.LEAST, min(time, search.MOST + (name == "to")))
 
 

@@ -184,7 +184,11 @@ class StoreSink(Sink):
 
     def search(self, search: Search) -> Page:
         """A page. Takes as long as it may; raises store_file.TooLong, or Unavailable."""
-        return self._read(lambda _, connection: store_reading.read_page(connection, search))
+        return self._read(lambda tag, connection: store_reading.read_page(connection, search, tag))
+
+    def find(self, wanted: Position) -> bytes | None:
+        """The line of one record, if it is there. Raises as `search` does."""
+        return self._read(lambda tag, connection: store_reading.read_record(connection, wanted, tag))
 
     def position(self) -> Position:
         """Where the newest record is. Raises as `search` does."""

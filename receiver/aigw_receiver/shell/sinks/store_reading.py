@@ -1,4 +1,4 @@
-"""What is read of the database of kept access logs: pages of a search, and what came after a position.
+"""What is read of the database of kept access logs: pages of a search, one record, and what came after a position.
 
 The conditions here find what `core/access_logs/search.matches` finds.
 """
@@ -19,10 +19,14 @@ _STEP: Final = 5000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Page:
-    """Lines of JSON without line feeds, the newest first, and where the next page begins, if there is one."""
+    """Lines of JSON without line feeds, with their ids, the newest first, and where the next page begins, if anywhere.
 
-    lines: tuple[bytes, ...]
+    Of what came after `newest` no page of this search has anything.
+    """
+
+    lines: tuple[tuple[int, bytes], ...]
     next: Cursor | None
+    newest: Position
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,26 +80,40 @@ def conditions(search: Search) -> tuple[str, list[object]]:
     return " AND ".join(parts), values
 
 
-def read_page(connection: sqlite3.Connection, search: Search) -> Page:
+def read_page(connection: sqlite3.Connection, search: Search, tag: str) -> Page:
     """The newest records that match, behind the cursor."""
     where, values = conditions(search)
+    newest = read_position(connection, tag)
     if search.cursor is not None:
         where += " AND (time, id) < (?, ?)"
         values += (search.cursor.time, search.cursor.id)
+        # Ids of another store say nothing about this one.
+        if search.cursor.newest.tag == tag:
+            newest = search.cursor.newest
+            where += " AND id <= ?"
+            values.append(newest.id)
     # By this index the records come in their order, so that the last page costs no more than the first.
     rows = connection.execute(
         f"SELECT time, id, line FROM logs INDEXED BY logs_by_time WHERE {where} ORDER BY time DESC, id DESC", values
     )
-    lines: list[bytes] = []
+    lines: list[tuple[int, bytes]] = []
     size = 0
     last = None
     for time, number, line in rows:
         if last is not None and (len(lines) == search.limit or size > _PAGE):
-            return Page(tuple(lines), Cursor(*last, search.now))
-        lines.append(line)
+            return Page(tuple(lines), Cursor(*last, search.now, newest), newest)
+        lines.append((number, line))
         size += len(line)
         last = (time, number)
-    return Page(tuple(lines), None)
+    return Page(tuple(lines), None, newest)
+
+
+def read_record(connection: sqlite3.Connection, wanted: Position, tag: str) -> bytes | None:
+    """The line of one record; None where it was removed, or is one of another store."""
+    if wanted.tag != tag:
+        return None
+    row = connection.execute("SELECT line FROM logs WHERE id = ?", (wanted.id,)).fetchone()
+    return None if row is None else bytes(row[0])
 
 
 def read_position(connection: sqlite3.Connection, tag: str) -> Position:

@@ -124,9 +124,20 @@ def test_everything_asked() -> None:
         *(
             (
                 [("from", text)],
-                f"from: expected a time such as 2026-01-31T12:00:00Z, or one ago such as -1h, got {text!r}",
+                "from: expected a time such as 2026-01-31T12:00:00Z, seconds since 1970, or a time ago such as -1h, "
+                f"got {text!r}",
             )
-            for text in ("yesterday", "1h", "-1w", "-", "1795353374", "2026-02-29T00:00:00Z", "2026-11-22")
+            for text in (
+                "yesterday",
+                "1h",
+                "-1w",
+                "-",
+                "-1795353374",
+                "1e9",
+                ".5",
+                "2026-02-29T00:00:00Z",
+                "2026-11-22",
+            )
         ),
         ([("from", "-1h"), ("to", "-1h")], "to: expected a time after that of from, got '-1h'"),
         ([("text", "x" * 201)], f"text: expected at most 200 characters, none of them NUL, got '{'x' * 80}…'"),
@@ -137,7 +148,10 @@ def test_everything_asked() -> None:
         ),
         *(
             ([("cursor", text)], f"cursor: expected what the page before says under next, got {text!r}")
-            for text in ("x", "2.1.1.1", "1.1.1", "1.9223372036854775808.1.1", "1.1.-1.1")
+            for text in (
+                *("x", "2.1.1.1.01234567-1", "1.1.1.1", "1.1.1.1.1", "1.9223372036854775808.1.1.01234567-1"),
+                *("1.1.-1.1.01234567-1", "1.1.1.1.01234567-9223372036854775808"),
+            )
         ),
     ],
 )
@@ -150,8 +164,10 @@ def test_unknown_parameters() -> None:
     """A misspelt filter is ignored, and everything is found; or a follower asks for pages."""
     known = "gateway, pod, model, provider, backend, route_type, status, ending, rule, tool, from, to, text"
     assert f"modle: unknown parameter; expected one of {known}, limit, cursor" == _fault(("modle", "x"))
-    with pytest.raises(SearchError, match=f"^limit: unknown parameter; expected one of {known}$"):
+    with pytest.raises(SearchError, match=f"^limit: unknown parameter; expected one of {known}, after$"):
         search_parameters.parse_search([("limit", "1")], _NOW, search_parameters.FOLLOWED)
+    with pytest.raises(SearchError, match=r"^limit: unknown parameter; expected none$"):
+        search_parameters.parse_search([("limit", "1")], _NOW, ())
 
 
 @pytest.mark.parametrize(
@@ -208,7 +224,25 @@ def test_times_that_no_record_has() -> None:
     assert search.matches(far, latest)
 
 
-@given(st.builds(Cursor, *(st.integers(least, search.MOST) for least in (search.LEAST, 0, 0))))
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("1795353374", _NOW // _SECOND * _SECOND),
+        ("1795353374.756107", _NOW),
+        ("0", 0),
+        ("0.000000001", 1),
+        ("999999999999", search.MOST),
+    ],
+)
+def test_seconds_since_1970(text: str, time: int) -> None:
+    """A moment that an answer of the API names cannot be asked for, or is rounded."""
+    assert time == search_parameters.read_time("from", text, _NOW)
+
+
+_POSITIONS = st.builds(Position, st.from_regex(r"[0-9a-f]{8}", fullmatch=True), st.integers(0, search.MOST))
+
+
+@given(st.builds(Cursor, *(st.integers(least, search.MOST) for least in (search.LEAST, 0, 0)), _POSITIONS))
 def test_cursor(cursor: Cursor) -> None:
     """The next page begins elsewhere."""
     assert cursor == search.decode_cursor(search.encode_cursor(cursor))
@@ -216,7 +250,7 @@ def test_cursor(cursor: Cursor) -> None:
 
 def test_relative_times_of_later_pages() -> None:
     """Records at the edge fall out of a search while it is paged through."""
-    cursor = Cursor(_NOW - _SECOND, 7, _NOW)
+    cursor = Cursor(_NOW - _SECOND, 7, _NOW, Position("0123abcd", 9))
     later = search_parameters.parse_search(
         [("from", "-1h"), ("cursor", search.encode_cursor(cursor))], _NOW + 60 * _SECOND
     )
@@ -225,11 +259,29 @@ def test_relative_times_of_later_pages() -> None:
 
 def test_position() -> None:
     """A follower continues elsewhere, or with what is no position."""
-    assert Position("0123abcd", 17) == search.decode_position(search.encode_position(Position("0123abcd", 17)))
+    assert Position("0123abcd", 17) == search.decode_position("id", search.encode_position(Position("0123abcd", 17)))
+    followed = search_parameters.parse_search([("after", "0123abcd-17")], _NOW, search_parameters.FOLLOWED)
+    assert Position("0123abcd", 17) == followed.after
     for text in ("17", "0123abcd-", "0123abcd-9223372036854775808", "0123ABCD-1", "0123abcd--1"):
         with pytest.raises(SearchError) as caught:
-            search.decode_position(text)
-        assert f"Last-Event-ID: expected the id of an event, got {text!r}" == str(caught.value)
+            search.decode_position("after", text)
+        assert f"after: expected the id of a record, got {text!r}" == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("after", "begin", "skipped"),
+    [
+        (Position("0123abcd", 0), Position("0123abcd", 7), 7),
+        (Position("0123abcd", 6), Position("0123abcd", 7), 1),
+        (Position("0123abcd", 7), Position("0123abcd", 7), 0),
+        (Position("0123abcd", 10), Position("0123abcd", 10), 0),
+        (Position("0123abcd", 11), Position("0123abcd", 11), 0),
+        (Position("76543210", 0), Position("76543210", 0), 0),
+    ],
+)
+def test_catching_up(after: Position, begin: Position, skipped: int) -> None:
+    """Who comes from far behind is sent all of it, is told a wrong number, or misses what he could have had."""
+    assert (begin, skipped) == search.catch_up(after, Position("0123abcd", 10), 3)
 
 
 def test_fields() -> None:
