@@ -74,11 +74,13 @@ class _Gateway:
         return series.total(self._seen.after, name, **wanted) - series.total(self._seen.before, name, **wanted)
 
     def heard(self) -> list[str]:
-        """The pods that the receiver has heard metrics of."""
+        """The pods that the receiver has heard metrics of, but for those that have ended, which it remembers."""
         return sorted(
             str(source["gateway_pod"])
             for source in self._seen.sources
-            if all(source[key] == value for key, value in self._labels.items()) and "metrics" in source["signals"]
+            if all(source[key] == value for key, value in self._labels.items())
+            and "metrics" in source["signals"]
+            and not source["ended"]
         )
 
     def equal(self, name: str, expected: object, got: object) -> Check:

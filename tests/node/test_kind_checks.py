@@ -112,6 +112,16 @@ def test_what_was_there_before() -> None:
     assert [] != _failed(dataclasses.replace(_SEEN, before=_AFTER))
 
 
+def test_ended_pod() -> None:
+    """A pod that has ended before the traffic began, and is remembered, is taken for one that is not known."""
+    (source,) = _SEEN.sources
+    ended = {**source, "gateway_pod": "p9", "ended": True}
+    assert [] == _failed(dataclasses.replace(_SEEN, sources=[ended, source]))
+    assert ["FAIL  a/gw is known, with its pods: expected p0, got none"] == _failed(
+        dataclasses.replace(_SEEN, sources=[{**source, "ended": True}])
+    )
+
+
 def test_unknown_pod() -> None:
     """A pod that the receiver has not heard is not noticed."""
     assert ["FAIL  a/gw is known, with its pods: expected p0, got none"] == _failed(
