@@ -4,29 +4,17 @@ Pure: the driver's account, what was kept, and the receiver's series in, checks 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from aigw_demo import checks as checks_of
 from aigw_demo.account import Account, Span
+from aigw_demo.checks import TOLERANCE, Check, check_cost, check_number, render_usd
 from aigw_demo.kept import KeptLogs
 from aigw_demo.series import COST, COST_MODEL_LABEL, UNPRICED, SeriesMap, sum_counters
-from aigw_demo.table import render_columns
 
 RECORDS: Final = "aigw_access_logs_total"
-# The receiver counts whole units of 1e-12 USD and shows floats; a cent is 10,000,000 times more than this.
-TOLERANCE: Final = Decimal("1e-9")
-HEADER: Final = ("", "", "SENT", "RECEIVED")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One number of both sides, as text, and whether they are the same."""
-
-    name: str
-    sent: str
-    received: str
-    passed: bool
+SIDES: Final = ("SENT", "RECEIVED")
 
 
 def build_checks(account: Account, kept: KeptLogs, series: SeriesMap) -> list[Check]:
@@ -71,32 +59,7 @@ def build_checks(account: Account, kept: KeptLogs, series: SeriesMap) -> list[Ch
     ]
 
 
-def check_number(name: str, sent: int, received: float) -> Check:
-    """Two whole numbers."""
-    return Check(name, f"{sent:,}", f"{received:,.0f}", passed=sent == received)
-
-
-def check_cost(name: str, sent: Decimal, received: float) -> Check:
-    """Two sums of money."""
-    amount = Decimal(received)
-    return Check(name, render_usd(sent), render_usd(amount), passed=abs(sent - amount) <= TOLERANCE)
-
-
-def render_usd(amount: Decimal) -> str:
-    """Money to a ten-thousandth of a cent, since the requests of a short run cost little.
-
-    What a float lacks to the decimal that it stands for is taken off first, or half a digit would fall to either side.
-    """
-    return f"{amount.quantize(TOLERANCE):,.6f} USD"
-
-
 def render_checks(checks: Sequence[Check]) -> list[str]:
     """A line for each check, and the verdict."""
-    rows = [("pass" if check.passed else "FAIL", check.name, check.sent, check.received) for check in checks]
-    failed = sum(not check.passed for check in checks)
-    verdict = (
-        f"{failed} of {len(checks)} checks of access logs failed"
-        if failed
-        else f"decisions and cost equal what was sent: {len(checks)} checks"
-    )
-    return [*render_columns([HEADER, *rows]), "", verdict]
+    passed = "decisions and cost equal what was sent"
+    return checks_of.render_checks(checks, SIDES, failed="checks of access logs failed", passed=passed)

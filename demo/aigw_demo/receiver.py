@@ -92,17 +92,26 @@ def choose_ports(preferred: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(chosen)
 
 
+def choose_addresses(preferred: tuple[int, ...]) -> Addresses:
+    """Addresses for a receiver on loopback; while the start lock is held, nobody else's demo chooses them."""
+    grpc, otlp_http, http, telemetry = (f"{HOST}:{port}" for port in choose_ports(preferred))
+    return Addresses(grpc, f"http://{otlp_http}", f"http://{http}", f"http://{telemetry}")
+
+
 @contextlib.asynccontextmanager
-async def start_receiver(ports: tuple[int, ...] = DEFAULT_PORTS) -> AsyncIterator[Receiver]:
-    """A receiver that is ready, on these ports where they are free, and is ended with the block."""
+async def start_receiver(addresses: Addresses, prometheus: str = "") -> AsyncIterator[Receiver]:
+    """A receiver that is ready at these addresses, and is ended with the block.
+
+    `prometheus` is the address of one that scrapes it, if there is one.
+    """
     with tempfile.TemporaryDirectory(prefix="aigw-demo-") as directory:
         log = Path(directory) / "receiver.log"
-        async with contextlib.AsyncExitStack() as stack:
-            async with hold_start_lock():
-                receiver = await launch_receiver(Path(directory), log, ports)
-                stack.push_async_callback(stop_process, receiver.process)
-                await wait_until_ready(receiver, log)
+        receiver = await launch_receiver(Path(directory), log, addresses, prometheus)
+        try:
+            await wait_until_ready("the receiver", receiver.process, addresses.telemetry + "/readyz", log)
             yield receiver
+        finally:
+            await stop_process(receiver.process)
 
 
 @contextlib.asynccontextmanager
@@ -118,17 +127,19 @@ async def hold_start_lock() -> AsyncIterator[None]:
         yield
 
 
-async def launch_receiver(directory: Path, log: Path, ports: tuple[int, ...]) -> Receiver:
-    """Start the program on loopback.
+async def launch_receiver(directory: Path, log: Path, addresses: Addresses, prometheus: str) -> Receiver:
+    """Start the program.
 
     In a session of its own: Ctrl-C in the terminal goes to every process of the foreground, and the receiver must
     still answer the last scrape then.
     """
-    grpc, otlp_http, http, telemetry = (f"{HOST}:{port}" for port in choose_ports(ports))
     config = directory / "receiver.yaml"
-    config.write_text(yaml.safe_dump(build_configuration(directory / KEPT)))
+    config.write_text(yaml.safe_dump(build_configuration(directory / KEPT, prometheus)))
+    otlp_http, http, telemetry = (
+        address.removeprefix("http://") for address in (addresses.otlp_http, addresses.http, addresses.telemetry)
+    )
     flags = ["--config", str(config)]
-    flags += ["--otlp-grpc", grpc, "--otlp-http", otlp_http, "--http", http, "--telemetry", telemetry]
+    flags += ["--otlp-grpc", addresses.grpc, "--otlp-http", otlp_http, "--http", http, "--telemetry", telemetry]
     with log.open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
             *(find_program(PROGRAM), "serve", *flags, "--data-dir", str(directory)),
@@ -137,11 +148,10 @@ async def launch_receiver(directory: Path, log: Path, ports: tuple[int, ...]) ->
             stderr=stderr,
             start_new_session=True,
         )
-    addresses = Addresses(grpc, f"http://{otlp_http}", f"http://{http}", f"http://{telemetry}")
     return Receiver(addresses, process, directory / KEPT)
 
 
-def build_configuration(kept: Path) -> dict[str, object]:
+def build_configuration(kept: Path, prometheus: str) -> dict[str, object]:
     """The receiver's configuration: the default rules but for one, for nobody wants to wait for a slow request here.
 
     A pod that counts in delta and has nothing to tell is silent, and the demo's pods export so often that one would be
@@ -152,23 +162,24 @@ def build_configuration(kept: Path) -> dict[str, object]:
         "access_logs": {"stdout": False, "file": {"path": str(kept)}, "rules": rules},
         "expiry": {"minimum_interval": f"{SILENCE_SECONDS}s"},
         "prices": {"file": str(PRICES)},
+        "page": {"prometheus": {"url": prometheus} if prometheus else {}},
     }
 
 
-async def wait_until_ready(receiver: Receiver, log: Path) -> None:
-    """Wait for /readyz; an end of the process before it is told with its last words."""
+async def wait_until_ready(name: str, process: asyncio.subprocess.Process, url: str, log: Path) -> None:
+    """Wait until it answers 200; an end of the process before that is told with its last words."""
     async with aiohttp.ClientSession() as session:
         for _ in range(int(START_SECONDS / POLL_SECONDS)):
-            if receiver.process.returncode is not None:
+            if process.returncode is not None:
                 words = " | ".join(log.read_text(errors="replace").splitlines()[-SHOWN_LOG_LINES:])
-                message = f"the receiver ended with status {receiver.process.returncode}: {words}"
+                message = f"{name} ended with status {process.returncode}: {words}"
                 raise StartError(message)
             with contextlib.suppress(aiohttp.ClientError):
-                async with session.get(receiver.addresses.telemetry + "/readyz") as response:
+                async with session.get(url) as response:
                     if response.status == 200:
                         return
             await asyncio.sleep(POLL_SECONDS)
-    message = f"the receiver was not ready after {START_SECONDS:.0f} s"
+    message = f"{name} was not ready after {START_SECONDS:.0f} s"
     raise StartError(message)
 
 

@@ -5,20 +5,26 @@ It must not know how a gateway is made: the stand-in and the real one have the s
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
 from typing import Final, Protocol
 
-from aigw_demo import aigw, log_summary
+import aiohttp
+
+from aigw_demo import aigw, browser, log_summary, page_summary
 from aigw_demo.account import Account, open_account
 from aigw_demo.kept import KeptLogs
-from aigw_demo.receiver import DEFAULT_PORTS, POLL_SECONDS, Addresses, Receiver, StartError, start_receiver
+from aigw_demo.prometheus import OK, Prometheus, render_rules
+from aigw_demo.receiver import DEFAULT_PORTS, POLL_SECONDS, Addresses, StartError
 from aigw_demo.series import SeriesMap, parse_exposition, select_log_counters, select_recorded, sum_counters
+from aigw_demo.stage import Stage, set_stage
 from aigw_demo.standin import start_standins
 from aigw_demo.summary import build_summary
-from aigw_demo.table import LiveTable, render_addresses
+from aigw_demo.table import LiveTable
 from aigw_demo.traffic import Target, Traffic
 from aigw_demo.wiring import build_chapter, render_manifests
 
@@ -49,30 +55,42 @@ class Gateways(Protocol):
 GatewayStarter = Callable[[Addresses], AbstractAsyncContextManager[Gateways]]
 
 
-async def run(gateway: str, seconds: float | None) -> int:
-    """Run until the seconds have passed or Ctrl-C; the exit status."""
+async def run(gateway: str, seconds: float | None, *, browse: bool = True) -> int:
+    """Run until the seconds have passed or Ctrl-C; the exit status. `browse` allows that the page is opened."""
     try:
         # Looked for before anything is started, so that the one line stands alone.
         if gateway == REAL:
             aigw.find_gateway()
         ports = aigw.RECEIVER_PORTS if gateway == REAL else DEFAULT_PORTS
         starter: GatewayStarter = aigw.start_gateway if gateway == REAL else start_standins
-        async with start_receiver(ports) as receiver:
-            print("\n".join(render_addresses(receiver.addresses)), flush=True)
-            async with starter(receiver.addresses) as gateways:
-                return await watch(receiver, gateways, seconds)
+        async with set_stage(ports) as stage:
+            print("\n".join(stage.head), flush=True)
+            addresses = stage.receiver.addresses
+            async with starter(addresses) as gateways:
+                show_page(addresses, seconds, browse=browse)
+                return await watch(stage, gateways, seconds)
     except StartError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
 
 
-async def watch(receiver: Receiver, gateways: Gateways, seconds: float | None) -> int:
+def show_page(addresses: Addresses, seconds: float | None, *, browse: bool) -> None:
+    """Open the page in a browser, where somebody wants to see it."""
+    terminal = sys.stdout.isatty()
+    if browser.wants_browser(os.environ, asked=browse, terminal=terminal, seconds=seconds) and browser.has_browser(
+        os.environ
+    ):
+        browser.open_page(f"{addresses.http}/")
+
+
+async def watch(stage: Stage, gateways: Gateways, seconds: float | None) -> int:
     """Traffic and table for a while, then the chapter on the operator and the summary."""
+    receiver = stage.receiver
     account = open_account()
     traffic = Traffic(gateways.targets, account)
     with contextlib.closing(KeptLogs(receiver.kept)) as kept:
         async with catch_signals() as asked_to_stop, asyncio.TaskGroup() as group:
-            table = group.create_task(LiveTable(receiver.addresses, kept).run())
+            table = group.create_task(LiveTable(receiver.addresses, kept, stage.head).run())
             flowing = group.create_task(traffic.run())
             receiver_ended = group.create_task(receiver.process.wait())
             stop = group.create_task(asked_to_stop.wait())
@@ -88,6 +106,10 @@ async def watch(receiver: Receiver, gateways: Gateways, seconds: float | None) -
         recorded, series = await settle_metrics(receiver.addresses, gateways)
         print("\n".join(["", *build_chapter(await render_manifests())]), flush=True)
         equal = print_totals(gateways, recorded, series)
+        cost = sum(account.cost.values(), Decimal(0)) if gateways.has_access_logs else None
+        equal = await print_page(receiver.addresses, recorded, cost) and equal
+        if stage.prometheus is not None:
+            equal = await print_rules(stage.prometheus) and equal
         if gateways.has_access_logs:
             counted = await settle_access_logs(receiver.addresses, account, kept)
             checks = log_summary.build_checks(account, kept, series | counted)
@@ -122,6 +144,29 @@ def print_totals(gateways: Gateways, recorded: SeriesMap, series: SeriesMap) -> 
     summary = build_summary(recorded, select_recorded(series))
     print("\n".join(["", *gateways.describe_failures(), *summary.lines]), flush=True)
     return summary.equal
+
+
+async def print_page(addresses: Addresses, recorded: SeriesMap, cost: Decimal | None) -> bool:
+    """Print what the page shows beside what was recorded; whether all is well."""
+    try:
+        found = await page_summary.settle_page(addresses, recorded, cost)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        print(f"\nthe page's API does not answer: {error}", flush=True)
+        return False
+    if found:
+        print("\n".join(["", *page_summary.render_checks(found)]), flush=True)
+    return all(check.passed for check in found)
+
+
+async def print_rules(prometheus: Prometheus) -> bool:
+    """Print how its rules were evaluated; whether none failed. One that does not answer any more is only a line."""
+    try:
+        rules = await prometheus.settle_rules()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        print(f"\nPrometheus does not answer: {error}", flush=True)
+        return True
+    print("\n".join(["", *render_rules(rules)]), flush=True)
+    return all(rule.health == OK for rule in rules)
 
 
 @contextlib.asynccontextmanager

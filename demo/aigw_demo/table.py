@@ -107,30 +107,36 @@ def render_kept(lines: Collection[Line], count: int) -> list[str]:
     return [*render_columns([KEPT_HEADER, *cells], KEPT_TEXT_COLUMNS), *([earlier] if count > len(lines) else [])]
 
 
-def render_addresses(addresses: Addresses) -> list[str]:
-    """Where to look, and where to send to."""
+def render_addresses(addresses: Addresses, prometheus: str) -> list[str]:
+    """Where to look, the page first, and where to send to; `prometheus` is its address, or why there is none."""
     return [
+        f"open this page            {addresses.http}/",
+        f"Prometheus beside it      {prometheus}",
         f"metrics of the gateways   {addresses.http}/metrics",
         f"metrics of the receiver   {addresses.telemetry}/metrics",
         f"OTLP goes to              {addresses.grpc} (gRPC), {addresses.otlp_http} (HTTP)",
     ]
 
 
-def render_screen(series: SeriesMap, addresses: Addresses, kept: KeptLogs) -> list[str]:
-    """All lines of one drawing."""
+def render_screen(series: SeriesMap, head: Sequence[str], kept: KeptLogs) -> list[str]:
+    """All lines of one drawing, below those of where to look."""
     models, mcp = build_model_rows(series), build_mcp_rows(series)
     if not models and not mcp:
-        return [*render_addresses(addresses), "", "waiting for the first export"]
+        return [*head, "", "waiting for the first export"]
     # Above the MCP table, which a small window cuts off.
     logs = ["", *render_kept(kept.latest, kept.count)] if kept.count else []
-    return [*render_addresses(addresses), "", *render_models(models), *logs, "", *render_mcp(mcp)]
+    return [*head, "", *render_models(models), *logs, "", *render_mcp(mcp)]
 
 
 class LiveTable:
     """Draws until it is cancelled."""
 
-    def __init__(self, addresses: Addresses, kept: KeptLogs, output: TextIO = sys.stdout) -> None:
+    def __init__(
+        self, addresses: Addresses, kept: KeptLogs, head: Sequence[str] = (), output: TextIO = sys.stdout
+    ) -> None:
+        """`head` is shown above each table."""
         self._addresses = addresses
+        self._head = head
         self._kept = kept
         self._output = output
         self._terminal = output.isatty()
@@ -144,7 +150,7 @@ class LiveTable:
             self._kept.read()
             try:
                 series = parse_exposition(await self._addresses.scrape())
-                lines = render_screen(series, self._addresses, self._kept)
+                lines = render_screen(series, self._head, self._kept)
             except (aiohttp.ClientError, TimeoutError) as error:
                 lines = [f"the receiver does not answer: {error}"]
             self.draw(lines)

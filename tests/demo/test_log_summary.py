@@ -7,8 +7,9 @@ from typing import Final
 import pytest
 
 from aigw_demo.account import Account, Usage, open_account
+from aigw_demo.checks import Check
 from aigw_demo.kept import KeptLogs
-from aigw_demo.log_summary import Check, build_checks, render_checks
+from aigw_demo.log_summary import build_checks, render_checks
 from aigw_demo.series import SeriesMap, parse_exposition
 
 SCRAPE: Final = """\

@@ -1,6 +1,7 @@
 """The programs around the demo: ports, the real gateway's absence, and its own /metrics read as the truth."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -37,13 +38,17 @@ def run_demo(*arguments: str, path: str | None = None) -> subprocess.CompletedPr
 
 
 def test_short_run_proves_equality() -> None:
-    """The promise of the demo: real traffic, kept requests, and at the end totals, decisions and cost are right."""
+    """The promise of the demo: real traffic, kept requests, the page, and at the end everything is right."""
     finished = run_demo("--seconds", "6")
     lines = finished.stdout.splitlines()
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert [line for line in lines if line.startswith("receiver totals equal what the gateways recorded: ")]
     assert lines[-1].startswith("decisions and cost equal what was sent: ")
     assert [line for line in lines if line.startswith("KEPT AT")]
+    assert lines[0].startswith("open this page            http://127.0.0.1:")
+    assert [line for line in lines if line.startswith("the page shows what the gateways recorded: ")]
+    evaluated = [line for line in lines if line.startswith("Prometheus evaluated ")]
+    assert (["none failed"] if shutil.which("prometheus") else []) == [line.rpartition(", ")[2] for line in evaluated]
 
 
 def test_real_gateway_that_is_missing_is_one_clear_line(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_terminal_is_drawn_over_and_cut_to_its_size(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("COLUMNS", "10")
     monkeypatch.setenv("LINES", "3")
     terminal = Terminal()
-    table = LiveTable(RECEIVER, KeptLogs(Path()), terminal)
+    table = LiveTable(RECEIVER, KeptLogs(Path()), output=terminal)
     table.draw(["a line that is too long", "second", "third", "fourth"])
     assert terminal.getvalue() == "\x1b[Ha line th\x1b[K\nsecond\x1b[K\n\x1b[J"
 
@@ -151,7 +151,7 @@ def test_terminal_is_drawn_over_and_cut_to_its_size(monkeypatch: pytest.MonkeyPa
 def test_without_a_terminal_tables_follow_each_other() -> None:
     """Escape codes in a log file are noise."""
     output = io.StringIO()
-    table = LiveTable(RECEIVER, KeptLogs(Path()), output)
+    table = LiveTable(RECEIVER, KeptLogs(Path()), output=output)
     table.draw(["one", "two"])
     table.draw(["three"])
     assert output.getvalue() == "one\ntwo\n\nthree\n\n"
