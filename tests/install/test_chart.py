@@ -8,7 +8,7 @@ import pytest
 
 from aigw_operator import settings
 from install import helm as helm_
-from install.helm import CHART, NAMESPACE, Helm
+from install.helm import CHART, NAMESPACE, TREE, Helm
 
 _KUBERNETES = ("1.29", "1.36")
 """The oldest that Chart.yaml takes, and the one that the other tests run."""
@@ -49,10 +49,12 @@ EVERYTHING: dict[str, Any] = {
     "gateways": [{"namespace": "default", "name": "a"}, {"namespace": "default", "name": "b"}, {"namespace": "all"}],
     "policy": {"spec": {"metrics": {"interval": "30s"}}},
     "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
-    "dashboards": {"enabled": True, "namespace": "grafana", "annotations": {"folder": "AI"}},
+    "dashboards": {"enabled": True, "recordingRules": True, "namespace": "grafana", "annotations": {"folder": "AI"}},
 }
 
 _NAME = "aigw-operator"
+_PLAIN_DASHBOARDS = {("ConfigMap", NAMESPACE, f"{_NAME}-dashboards-{name}") for name in ("overview", "gateway")}
+_RULES_DASHBOARDS = {(kind, namespace, f"{name}-rules") for kind, namespace, name in _PLAIN_DASHBOARDS}
 _ALWAYS = {
     ("ClusterRole", "", _NAME),
     ("ClusterRole", "", f"{_NAME}-cluster"),
@@ -91,7 +93,22 @@ _MONITORING = "monitoring.coreos.com/v1"
         ({}, ["PrometheusRule"], _DEFAULT | {("PrometheusRule", NAMESPACE, _NAME)}),
         ({"prometheusRule": {"enabled": False}}, ["PrometheusRule"], _DEFAULT),
         ({"prometheusRule": {"enabled": True}}, [], _DEFAULT | {("PrometheusRule", NAMESPACE, _NAME)}),
-        ({"dashboards": {"enabled": True}}, [], _DEFAULT | {("ConfigMap", NAMESPACE, f"{_NAME}-dashboards")}),
+        ({"dashboards": {"enabled": True}}, [], _DEFAULT | _PLAIN_DASHBOARDS),
+        (
+            {"dashboards": {"enabled": True, "recordingRules": True}},
+            [],
+            _DEFAULT | _PLAIN_DASHBOARDS | _RULES_DASHBOARDS,
+        ),
+        (
+            {"dashboards": {"enabled": True}},
+            ["PrometheusRule"],
+            _DEFAULT | _PLAIN_DASHBOARDS | _RULES_DASHBOARDS | {("PrometheusRule", NAMESPACE, _NAME)},
+        ),
+        (
+            {"dashboards": {"enabled": True, "recordingRules": False}},
+            ["PrometheusRule"],
+            _DEFAULT | _PLAIN_DASHBOARDS | {("PrometheusRule", NAMESPACE, _NAME)},
+        ),
         # The kinds come with the release, so their objects are no part of it.
         ({"defaultReceiver": {"create": True}, "gateways": [{"namespace": "a"}]}, [], _DEFAULT),
     ],
@@ -206,8 +223,9 @@ def test_crds_are_kept_unless_asked(helm: Helm) -> None:
 
 
 def test_dashboards_are_json(helm: Helm) -> None:
-    """Grafana's sidecar cannot read a dashboard."""
-    data = helm.template(EVERYTHING)["ConfigMap", "grafana", f"{_NAME}-dashboards"]["data"]
-    assert data
-    for text in data.values():
-        assert {"title", "uid", "panels"} <= set(json.loads(text))
+    """Grafana's sidecar cannot read a dashboard, or one has changed on its way through the chart."""
+    objects = helm.template(EVERYTHING)
+    found = [item for (kind, namespace, _), item in objects.items() if (kind, namespace) == ("ConfigMap", "grafana")]
+    data = {name: json.loads(text) for item in found for name, text in item["data"].items()}
+    assert {file.name: json.loads(file.read_text()) for file in (TREE / "dashboards").glob("*.json")} == data
+    assert 4 == len(data)
