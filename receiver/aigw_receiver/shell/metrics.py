@@ -1,7 +1,8 @@
 """The receiver's own telemetry, by prometheus-client. It counts what it is told and decides nothing."""
 
 import collections
-from collections.abc import Callable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 import prometheus_client
@@ -9,25 +10,37 @@ from prometheus_client import core as prometheus_core
 from prometheus_client import process_collector, registry
 
 from aigw_receiver.core.access_logs.reasons import LogDropReason
-from aigw_receiver.core.model import Outcome
+from aigw_receiver.core.model import DropReason, FoldReason, Outcome
 from aigw_receiver.core.store import Store
 
 # From a heartbeat's export to a scrape of 100,000 streams.
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
+_TRANSPORTS: Final = ("grpc", "http")
+
+
+def _zeros(labels: Iterable[str]) -> collections.Counter[str]:
+    return collections.Counter(dict.fromkeys(labels, 0))
+
+
 class _Exports(registry.Collector):
-    """Counts of exports, in plain dictionaries: they are raised with every request."""
+    """Counts of exports, in plain dictionaries: they are raised with every request.
+
+    What can be counted is there from the start, at 0: of a series that begins with its first increment, `rate` misses
+    just that. Only the results of requests that are refused, of which there are many kinds, begin as they come.
+    """
 
     def __init__(self) -> None:
-        self.requests: collections.Counter[tuple[str, str]] = collections.Counter()
-        self.bytes: collections.Counter[str] = collections.Counter()
-        self.points: collections.Counter[str] = collections.Counter()
-        self.rejected: collections.Counter[str] = collections.Counter()
-        self.folded: collections.Counter[str] = collections.Counter()
-        self.paths: collections.Counter[str] = collections.Counter()
-        self.logs: collections.Counter[str] = collections.Counter()
-        self.logs_rejected: collections.Counter[str] = collections.Counter()
+        results = itertools.product(_TRANSPORTS, ("success", "partial"))
+        self.requests: collections.Counter[tuple[str, str]] = collections.Counter(dict.fromkeys(results, 0))
+        self.bytes = _zeros(_TRANSPORTS)
+        self.points = _zeros(("accepted", "duplicate", "outdated", "overlap", "rejected", "reset"))
+        self.rejected = _zeros([reason.value for reason in DropReason])
+        self.folded = _zeros([reason.value for reason in FoldReason])
+        self.paths = _zeros(("fast", "full"))
+        self.logs = _zeros(("accepted", "rejected"))
+        self.logs_rejected = _zeros([reason.value for reason in LogDropReason])
 
     def collect(self) -> Iterator[prometheus_core.Metric]:
         """The families of these counts."""
@@ -98,7 +111,7 @@ class Telemetry:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._export_seconds_of = {transport: self._export_seconds.labels(transport) for transport in ("grpc", "http")}
+        self._export_seconds_of = {transport: self._export_seconds.labels(transport) for transport in _TRANSPORTS}
         self._scrape_seconds = prometheus_client.Histogram(
             "aigw_receiver_scrape_duration_seconds",
             "Time to serve one scrape of the gateways' series",

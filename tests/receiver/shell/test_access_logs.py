@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 import json_schema
 from aigw_receiver.core.access_logs import decode, flat, reading, rules
 from aigw_receiver.core.access_logs.model import AccessLog, Kept
+from aigw_receiver.core.access_logs.reasons import LogDropReason
 from aigw_receiver.core.access_logs.rule_settings import RuleSettings
 from receiver_program import Receiver, start_receiver
 
@@ -107,7 +108,7 @@ def test_captures(transport: str, tmp_path: Path) -> None:
     decisions = _samples(text, "aigw_access_logs_total")
     assert count == sum(decisions.values()) == sum(_samples(text, "aigw_requests_total").values())
     assert len(kept) == sum(value for labels, value in decisions.items() if 'decision="kept"' in labels)
-    assert {'result="accepted"': count} == _samples(own, "aigw_receiver_log_records_total")
+    assert {'result="accepted"': count, 'result="rejected"': 0} == _samples(own, "aigw_receiver_log_records_total")
     assert sorted({log.identity.pod for log in _logs()}) == sorted({source["gateway_pod"] for source in sources})
     assert all(["logs"] == list(source["signals"]) for source in sources)
 
@@ -166,7 +167,8 @@ def test_refusals() -> None:
     assert 400 == refused.value.code
     assert grpc.StatusCode.INVALID_ARGUMENT is failed.value.code()
     assert {'result="accepted"': 2, 'result="rejected"': 2} == _samples(own, "aigw_receiver_log_records_total")
-    assert {'reason="not_an_access_log"': 2} == _samples(own, "aigw_receiver_log_records_rejected_total")
+    rejected = dict.fromkeys([f'reason="{reason}"' for reason in LogDropReason], 0) | {'reason="not_an_access_log"': 2}
+    assert rejected == _samples(own, "aigw_receiver_log_records_rejected_total")
 
 
 def test_zero_first_for_scrapers() -> None:
