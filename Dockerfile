@@ -8,12 +8,15 @@ ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 # date that a wheel, which is a zip file, can hold.
 FROM ${PYTHON_IMAGE} AS wheel
 ARG SOURCE_DATE_EPOCH=315532800
-# For a mirror of the package index, and for its certificate authority; unset, pip's own defaults hold.
+# For a mirror of the package index, and for its certificate authority; unset, pip's own defaults hold. The page's chart
+# library comes by npm, unless the checkout has it already (after `make install`): the same for npm.
 ARG PIP_INDEX_URL
 ARG PIP_CERT
+ARG NPM_CONFIG_REGISTRY
+ARG NPM_CONFIG_CAFILE
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE hatch_build.py ./
 COPY operator operator
 COPY receiver receiver
 RUN python3 -m pip wheel --quiet --no-deps --wheel-dir /wheel .

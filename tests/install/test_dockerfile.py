@@ -37,7 +37,8 @@ def test_base_can_be_pinned() -> None:
 def test_no_host_of_an_index() -> None:
     """A build inside of a company's network goes past its mirror."""
     assert [] == re.findall(r"https?://(?!127\.0\.0\.1)", _TEXT)
-    assert "ARG PIP_INDEX_URL\n" in _TEXT
+    for argument in ("PIP_INDEX_URL", "PIP_CERT", "NPM_CONFIG_REGISTRY", "NPM_CONFIG_CAFILE"):
+        assert f"ARG {argument}\n" in _stage("wheel")
 
 
 def test_user() -> None:
@@ -51,4 +52,4 @@ def test_context() -> None:
     lines = [line for line in (TREE / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     assert "*" == lines[0]
     sent = {line.lstrip("!").rstrip("/") for line in lines if line.startswith("!")}
-    assert {"pyproject.toml", "README.md", "LICENSE", "operator", "receiver", "requirements"} == sent
+    assert {"pyproject.toml", "README.md", "LICENSE", "hatch_build.py", "operator", "receiver", "requirements"} == sent

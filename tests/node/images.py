@@ -53,7 +53,7 @@ def _is_current(target: Path) -> bool:
     """Whether an archive of ours is younger than all that its build reads."""
     if not target.exists():
         return False
-    inputs = [TREE / name for name in ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md")]
+    inputs = [TREE / name for name in ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "hatch_build.py")]
     for name in ("operator", "receiver", "requirements"):
         inputs += [path for path in (TREE / name).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     return target.stat().st_mtime > max(path.stat().st_mtime for path in inputs)
