@@ -4,7 +4,7 @@ One thread at a time; the caller holds the lock, gives the time of arrival, and 
 """
 
 import collections
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -67,6 +67,8 @@ class Store:
         self.next_number = 0
         self.live: npt.NDArray[np.bool_] = np.zeros(64, np.bool_)
         """by source number, whether the streams of the pod are shown"""
+        self.before_forget: Callable[[Source], None] | None = None
+        """told of a pod before its streams are released"""
         self._sources_by_resource: dict[bytes, Source] = {}
 
     def export(self, body: bytes, now: int) -> Outcome:
@@ -265,6 +267,8 @@ class Store:
         return ended
 
     def _forget(self, source: Source) -> None:
+        if self.before_forget is not None:
+            self.before_forget(source)
         for family in self.families.values():
             for rows in family.layouts.values():
                 self.census.streams -= rows.release_owned(source.number)

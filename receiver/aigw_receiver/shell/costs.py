@@ -31,18 +31,18 @@ class Costs:
         self._ingest = ingest
         self._prices = prices
         self._journal = journal
-        self._series = CostSeries() if journal is None else journal.costs
+        self.series = CostSeries() if journal is None else journal.costs
         self._waiting: collections.deque[tuple[Mark, int]] = collections.deque(maxlen=_WAITING)
 
     def observe(self, now: int) -> None:
         """Price what has been counted since the last time; must come before streams are opened."""
         store = self._ingest.store
         family = store.families.get(FAMILY)
-        self._keep(self._series.observe(family, self._prices.book, store.scrapers.opened, now), now)
+        self._keep(self.series.observe(family, self._prices.book, store.scrapers.opened, now), now)
 
     def open(self, now: int) -> None:
         """Open what every scraper has seen at 0."""
-        self._keep(self._series.open(self._ingest.store.scrapers, now), now)
+        self._keep(self.series.open(self._ingest.store.scrapers, now), now)
 
     def _keep(self, mark: Mark | None, now: int) -> None:
         """Journal what was done before anyone is shown it: after a restart no counter must fall, or be 0 again."""
@@ -55,7 +55,7 @@ class Costs:
 
     def render(self, text_format: Format, *, to_scraper: bool) -> Iterator[bytes]:
         """The families of cost, in pieces."""
-        return cost_exposition.render(self._series, text_format, self._ingest.store.live, to_scraper=to_scraper)
+        return cost_exposition.render(self.series, text_format, self._ingest.store.live, to_scraper=to_scraper)
 
     def change(self, book: Book) -> None:
         """Price what came before this book by the one before, and use this one from now on."""

@@ -1,7 +1,7 @@
 """The words of the rollup: which numbers are kept, about what, and how two readings become what happened in between.
 
-A *cell* is what numbers are about: a gateway, or one pod, provider, model, MCP server or method of it. Its *totals* only
-rise; what happened between two moments is their difference. Nothing here reads the store or the clock.
+A *cell* is what numbers are about: a gateway, or one pod, provider, model, MCP server or method of it. Its *totals*
+only rise; what happened between two moments is their difference. Nothing here reads the store or the clock.
 """
 
 import dataclasses
@@ -57,6 +57,9 @@ class Number(enum.StrEnum):
     """of these, those with the status failed or error"""
     MCP_CAPABILITIES = "mcp_capabilities"
 
+    # That of an enumeration is written in Python, and thousands of totals are made for one chart.
+    __hash__ = str.__hash__
+
 
 class Measure(enum.StrEnum):
     """A histogram of a cell; its count is that of the requests. Seconds."""
@@ -68,6 +71,8 @@ class Measure(enum.StrEnum):
     MCP_DURATION = "mcp_duration"
     """mcp_request_duration_seconds"""
     MCP_INITIALIZATION = "mcp_initialization"
+
+    __hash__ = str.__hash__
 
 
 NO_BOUNDS: Final[tuple[float, ...]] = ()

@@ -1,0 +1,137 @@
+"""What the streams of a family count, and for which cells. It reads labels, and no numbers."""
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from aigw_receiver.core.model import FamilyType
+from aigw_receiver.core.naming import FamilyName
+from aigw_receiver.core.pricing.cost_series import FAMILY as TOKENS
+from aigw_receiver.core.request_usage import DURATIONS
+from aigw_receiver.core.rollup.model import Cell, Measure, Number, View
+
+Labels = Mapping[str, str]
+
+_PROVIDER: Final = "gen_ai_provider_name"
+_MODEL: Final = "gen_ai_response_model"
+_TYPE: Final = "gen_ai_token_type"
+_BACKEND: Final = "mcp_backend"
+_METHOD: Final = "mcp_method_name"
+
+
+class Code(enum.IntEnum):
+    """What a row counts beside the buckets of a measure; it goes into four bits."""
+
+    NOTHING = 0
+    """its buckets alone"""
+    ERRORS = 1
+    INPUT = 2
+    OUTPUT = 3
+    CACHED_INPUT = 4
+    CACHE_CREATION_INPUT = 5
+    REASONING = 6
+    MCP_MESSAGES = 7
+    MCP_ERRORS = 8
+    """a message that is an error, too"""
+    MCP_CAPABILITIES = 9
+
+
+BITS: Final = 4
+
+# The numbers that the value of a row is added to; errors of requests are counted by their observations.
+COUNTED: Final[Mapping[Code, tuple[Number, ...]]] = {
+    Code.INPUT: (Number.INPUT,),
+    Code.OUTPUT: (Number.OUTPUT,),
+    Code.CACHED_INPUT: (Number.CACHED_INPUT,),
+    Code.CACHE_CREATION_INPUT: (Number.CACHE_CREATION_INPUT,),
+    Code.REASONING: (Number.REASONING,),
+    Code.MCP_MESSAGES: (Number.MCP_MESSAGES,),
+    Code.MCP_ERRORS: (Number.MCP_MESSAGES, Number.MCP_ERRORS),
+    Code.MCP_CAPABILITIES: (Number.MCP_CAPABILITIES,),
+}
+
+_TOKEN_CODES: Final = {
+    code.name.lower(): code
+    for code in (Code.INPUT, Code.OUTPUT, Code.CACHED_INPUT, Code.CACHE_CREATION_INPUT, Code.REASONING)
+}
+
+# Values of `status` of mcp_method_count: a tool that said so, and the protocol.
+_FAILED: Final = frozenset({"failed", "error"})
+
+
+class Place(NamedTuple):
+    """For which cells a row counts, from the gateway to the smallest, each a part of the one before; and what."""
+
+    chain: tuple[Cell, ...]
+    code: Code
+
+
+class Kind(NamedTuple):
+    """How the rows of a family are read. Without a measure only their values count."""
+
+    type: FamilyType
+    measure: Measure | None
+    place: Callable[[Labels], Place | None]
+
+    def reads(self, name: FamilyName) -> bool:
+        """Whether a family is of this kind: a sender may give its name to another type."""
+        return name.type is self.type
+
+
+def _chain(labels: Labels, *parts: tuple[View, tuple[str, ...]]) -> tuple[Cell, ...]:
+    namespace, name = labels.get("gateway_namespace", ""), labels.get("gateway_name", "")
+    return (
+        Cell(View.GATEWAY, namespace, name, ()),
+        *(Cell(view, namespace, name, tuple(labels.get(label, "") for label in key)) for view, key in parts),
+    )
+
+
+def _of_model(labels: Labels) -> tuple[Cell, ...]:
+    return _chain(labels, (View.PROVIDER, (_PROVIDER,)), (View.MODEL, (_PROVIDER, _MODEL)))
+
+
+def _of_method(labels: Labels) -> tuple[Cell, ...]:
+    backend = (View.MCP_BACKEND, (_BACKEND,))
+    return (
+        _chain(labels, backend, (View.MCP_METHOD, (_BACKEND, _METHOD)))
+        if _METHOD in labels
+        else _chain(labels, backend)
+    )
+
+
+def _requests(labels: Labels) -> Place:
+    return Place(_of_model(labels), Code.ERRORS if labels.get("error_type") else Code.NOTHING)
+
+
+def _timings(labels: Labels) -> Place:
+    return Place(_of_model(labels), Code.NOTHING)
+
+
+def _tokens(labels: Labels) -> Place | None:
+    code = _TOKEN_CODES.get(labels.get(_TYPE, ""))
+    return None if code is None else Place(_of_model(labels), code)
+
+
+def _mcp_timings(labels: Labels) -> Place:
+    return Place(_of_method(labels), Code.NOTHING)
+
+
+def _mcp_messages(labels: Labels) -> Place:
+    return Place(_of_method(labels), Code.MCP_ERRORS if labels.get("status") in _FAILED else Code.MCP_MESSAGES)
+
+
+def _mcp_capabilities(labels: Labels) -> Place:
+    capability = (View.MCP_CAPABILITY, (_BACKEND, "capability_side", "capability_type"))
+    return Place(_chain(labels, (View.MCP_BACKEND, (_BACKEND,)), capability), Code.MCP_CAPABILITIES)
+
+
+FAMILIES: Final[Mapping[str, Kind]] = {
+    DURATIONS: Kind(FamilyType.HISTOGRAM, Measure.DURATION, _requests),
+    "gen_ai_server_time_to_first_token_seconds": Kind(FamilyType.HISTOGRAM, Measure.FIRST_TOKEN, _timings),
+    "gen_ai_server_time_per_output_token_seconds": Kind(FamilyType.HISTOGRAM, Measure.OUTPUT_TOKEN, _timings),
+    TOKENS: Kind(FamilyType.HISTOGRAM, None, _tokens),
+    "mcp_request_duration_seconds": Kind(FamilyType.HISTOGRAM, Measure.MCP_DURATION, _mcp_timings),
+    "mcp_initialization_duration_seconds": Kind(FamilyType.HISTOGRAM, Measure.MCP_INITIALIZATION, _mcp_timings),
+    "mcp_method_count": Kind(FamilyType.COUNTER, None, _mcp_messages),
+    "mcp_capabilities_negotiated": Kind(FamilyType.COUNTER, None, _mcp_capabilities),
+}

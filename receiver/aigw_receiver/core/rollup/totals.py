@@ -1,0 +1,45 @@
+"""The arithmetic of totals: what was gained between two readings, and what several cells come to together."""
+
+from collections.abc import Iterable
+
+from aigw_receiver.core.rollup.model import Distribution, Measure, Number, Totals
+
+
+def subtract(later: Totals, earlier: Totals) -> Totals:
+    """What was gained from `earlier` to `later`. Nothing is ever negative: a total that fell has gained nothing."""
+    numbers = {number: value - earlier.numbers.get(number, 0) for number, value in later.numbers.items()}
+    measures: dict[Measure, tuple[Distribution, ...]] = {}
+    for measure, distributions in later.measures.items():
+        before = {one.bounds: one for one in earlier.measures.get(measure, ())}
+        gained = [_gained(one, before.get(one.bounds)) for one in distributions]
+        there = tuple(one for one in gained if any(one.counts))
+        if there:
+            measures[measure] = there
+    return Totals({number: value for number, value in numbers.items() if value > 0}, measures)
+
+
+def _gained(later: Distribution, earlier: Distribution | None) -> Distribution:
+    if earlier is None:
+        return later
+    counts = [max(after - before, 0) for after, before in zip(later.counts, earlier.counts, strict=True)]
+    return Distribution(later.bounds, tuple(counts), max(later.sum - earlier.sum, 0.0))
+
+
+def add(totals: Iterable[Totals]) -> Totals:
+    """The sum of all; distributions are added where they have the same bounds."""
+    numbers: dict[Number, float] = {}
+    measures: dict[Measure, dict[tuple[float, ...], Distribution]] = {}
+    for one in totals:
+        for number, value in one.numbers.items():
+            numbers[number] = numbers.get(number, 0) + value
+        for measure, distributions in one.measures.items():
+            together = measures.setdefault(measure, {})
+            for distribution in distributions:
+                known = together.get(distribution.bounds)
+                together[distribution.bounds] = distribution if known is None else _both(known, distribution)
+    return Totals(numbers, {measure: tuple(by_bounds.values()) for measure, by_bounds in measures.items()})
+
+
+def _both(one: Distribution, other: Distribution) -> Distribution:
+    counts = tuple(a + b for a, b in zip(one.counts, other.counts, strict=True))
+    return Distribution(one.bounds, counts, one.sum + other.sum)
