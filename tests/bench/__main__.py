@@ -11,7 +11,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 
-from bench import access_logs, access_logs_end_to_end, bodies, ingest, memory, processes, report
+from bench import access_logs, access_logs_end_to_end, api, bodies, ingest, memory, page, processes, report, rollup
 
 ROUNDS = 7
 QUICK_ROUNDS = 3
@@ -52,6 +52,10 @@ def pieces(options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Meas
         )
     yield access_logs.NAME, functools.partial(access_logs.measure, rounds)
     yield access_logs_end_to_end.NAME, functools.partial(access_logs_end_to_end.measure, rounds)
+    yield rollup.STEP, functools.partial(rollup.measure_step, rounds)
+    yield rollup.READ, functools.partial(rollup.measure_read, rounds)
+    yield api.NAME, functools.partial(api.measure, rounds)
+    yield page.NAME, functools.partial(page.measure, rounds)
     for temporality in (bodies.DELTA, bodies.CUMULATIVE):
         for size in memory.SIZES:
             if size < memory.BAR_SERIES or not options.quick:

@@ -13,7 +13,7 @@ from aiohttp import web
 from aigw_receiver.core.address import Address
 from aigw_receiver.core.store import Store
 from aigw_receiver.settings import Settings
-from aigw_receiver.shell import http_server, log_api, price_book, reconcile, telemetry
+from aigw_receiver.shell import gateway_api, http_server, log_api, page, price_book, reconcile, rollup, telemetry
 from aigw_receiver.shell import web as exposition_server
 from aigw_receiver.shell.costs import Costs
 from aigw_receiver.shell.expiry import expire_forever
@@ -23,9 +23,11 @@ from aigw_receiver.shell.journal import Journal
 from aigw_receiver.shell.log_intake import LogIntake
 from aigw_receiver.shell.metrics import Telemetry
 from aigw_receiver.shell.price_book import PriceBook
+from aigw_receiver.shell.prometheus_query import PrometheusQuery, open_query
 from aigw_receiver.shell.reconcile import Reconcile
+from aigw_receiver.shell.rollup import Rollup
+from aigw_receiver.shell.rollup_store import RollupStore
 from aigw_receiver.shell.sinks import opening
-from aigw_receiver.shell.sinks.store import StoreSink
 from aigw_receiver.shell.start_error import StartError
 
 _log: Final = logging.getLogger(__name__)
@@ -72,14 +74,24 @@ class Server:
         costs.observe(time.time_ns())
         comparison = Reconcile(ingest)
         comparison.observe(time.time_ns())
+        kept = settings.page.rollup
+        rollups = RollupStore(settings.data_dir, size=kept.size, retention=kept.retention, telemetry=own)
+        rolling = Rollup(ingest, costs, rollups)
+        # Before anyone is listened to: what the first look finds was counted before us.
+        rolling.observe(time.time_ns())
+        app = exposition_server.build_app(ingest, own, journal, costs, comparison)
+        log_api.add_routes(app, sinks.store)
+        gateway_api.add_routes(app, ingest, comparison, rollups, self._prometheus())
+        page.add_routes(app)
         grpc_server = GrpcServer(ingest, own, max_message=settings.limits.grpc_message)
         exporter = http_server.Exporter(ingest, own, settings.limits.http_body)
         try:
-            await self._listen(exporter, ingest, own, journal, costs, comparison, sinks.store, grpc_server)
+            await self._listen(exporter, grpc_server, app, own)
             tasks = [
                 loop.create_task(expire_forever(ingest, costs)),
                 loop.create_task(price_book.follow(prices, costs.change)),
                 loop.create_task(reconcile.observe_forever(comparison)),
+                loop.create_task(rollup.observe_forever(rolling)),
             ]
             self._ready = True
             _log.info("serving", extra={"otlp_grpc": [*map(str, settings.listen.otlp_grpc)], **self._http_addresses()})
@@ -91,11 +103,20 @@ class Server:
             await self._drain(exporter, ingest, grpc_server)
         now = time.time_ns()
         logs.close(now)
+        await asyncio.to_thread(rolling.observe, now)
+        rollups.close()
         await asyncio.gather(*(asyncio.to_thread(sink.close) for sink in sinks.every))
         if journal is not None:
             costs.observe(now)
             journal.close(store)
         _log.info("stopped")
+
+    def _prometheus(self) -> PrometheusQuery | None:
+        try:
+            return open_query(self._settings.page.prometheus)
+        except OSError as error:
+            message = f"page.prometheus.ca_file: {error.strerror or error}"
+            raise StartError(message) from None
 
     def _http_addresses(self) -> dict[str, str]:
         listen = self._settings.listen
@@ -121,22 +142,12 @@ class Server:
             raise StartError(message) from None
 
     async def _listen(
-        self,
-        exporter: http_server.Exporter,
-        ingest: Ingest,
-        own: Telemetry,
-        journal: Journal | None,
-        costs: Costs,
-        comparison: Reconcile,
-        store: StoreSink | None,
-        grpc_server: GrpcServer,
+        self, exporter: http_server.Exporter, grpc_server: GrpcServer, app: web.Application, own: Telemetry
     ) -> None:
         listen = self._settings.listen
         for address in listen.otlp_grpc:
             await grpc_server.listen(address)
         await self._open(http_server.build_app(exporter), listen.otlp_http)
-        app = exposition_server.build_app(ingest, own, journal, costs, comparison)
-        log_api.add_routes(app, store)
         await self._open(app, listen.http)
         await self._open(telemetry.build_app(own.registry, lambda: self._ready), listen.telemetry)
 
