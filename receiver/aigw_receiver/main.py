@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from aigw_receiver import configuration
-from aigw_receiver.shell import logs, price_command, probe_command
+from aigw_receiver.shell import logs, memory, price_command, probe_command
 from aigw_receiver.shell.server import Server
 from aigw_receiver.shell.start_error import StartError
 
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except configuration.SettingsError as error:
         return _fail(str(error), _BAD_SETTINGS)
     logs.configure(loaded.log.level)
+    memory.share_arena()
     try:
         asyncio.run(Server(loaded).run())
     except StartError as error:
