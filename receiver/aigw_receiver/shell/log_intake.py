@@ -73,7 +73,8 @@ class LogIntake:
         glances, rejected = self._reader.read(body)
         accepted = 0
         for glance in glances:
-            verdict = self._rules.decide(glance, now, random.random())
+            weight = rules.weight_of(glance.total, glance.input, glance.output)
+            verdict = self._rules.decide_on(glance.group.shape, glance.duration, weight, now, random.random())
             if verdict.rules and (reason := self._keep(glance, verdict, now)) is not None:
                 rejected[reason] = rejected.get(reason, 0) + 1
                 continue

@@ -119,20 +119,23 @@ class Rules:
 
         The same `random` always gives the same answer: what is sampled with probability p is kept where random < p.
         """
+        tokens = request.tokens
+        return self.decide_on(
+            request, request.duration, weight_of(tokens.total, tokens.input, tokens.output), now, random
+        )
+
+    def decide_on(self, request: Ended, duration: float | None, weight: int, now: int, random: float) -> Verdict:
+        """The same for whoever has the numbers apart: the duration in milliseconds, and `weight_of` the tokens."""
         status, ending, flags, failure = request.status, request.ending, request.response_flags, request.failure_reason
         named: tuple[str, ...] = ()
         if status is None or status >= self._ordinary_below or ending is not _OK or flags or failure:
             named = self._named_before(request.route_type, ending, status, flags, failure)
-        tokens = request.tokens
-        # A total that is less than its parts is wrong; SWIP-10 knows only the parts.
-        total = max(tokens.total or 0, (tokens.input or 0) + (tokens.output or 0))
         identity, model = request.identity, request.answered_model or request.requested_model
-        duration = request.duration
         if request.route_type is _MCP:
             slow = duration is not None and duration >= self._slow_mcp
         else:
             slow = duration is not None and self._is_slow(identity, model, duration, now, random, ending)
-            if total >= self._tokens:
+            if weight >= self._tokens:
                 named = (*named, TOKENS)
         if slow:
             named = (*named, SLOW)
@@ -233,6 +236,11 @@ class Rules:
         if random >= probability:
             return DROPPED
         return self._spend(identity, (SAMPLE,), 1 / probability, now)
+
+
+def weight_of(total: int | None, given: int | None, answered: int | None) -> int:
+    """By how many tokens a record is judged. A total below its parts is wrong; SWIP-10 knows only the parts."""
+    return max(total or 0, (given or 0) + (answered or 0))
 
 
 @functools.lru_cache(maxsize=256)
