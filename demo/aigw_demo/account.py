@@ -17,6 +17,7 @@ MILLION: Final = 1_000_000
 
 # The receiver's rules, as the demo sets them or leaves them.
 SLOW_SECONDS: Final = 2.0
+SLOW_MCP_SECONDS: Final = 10.0
 MANY_TOKENS: Final = 10_000
 ERROR_STATUS: Final = 400
 
@@ -140,14 +141,20 @@ class Account:
         else:
             self.dropped.least += 1
 
-    def add_mcp(self, method: str, *, refused: bool = False) -> None:
-        """Count what a call makes the gateway send to MCP servers; `refused` says that they answer 400."""
+    def add_mcp(self, method: str, seconds: float, *, refused: bool = False) -> None:
+        """Count what a call makes the gateway send to MCP servers; `refused` says that they answer 400.
+
+        Where the call took longer than the rule allows, each of what was sent may have.
+        """
         hops = MCP_HOPS[method]
         self.mcp += hops
+        doubtful = hops if seconds >= SLOW_MCP_SECONDS else 0
+        self.rules["slow"].doubtful += doubtful
         if refused:
             self.rules["mcp_errors"].least += hops
         else:
-            self.dropped.least += hops
+            self.dropped.least += hops - doubtful
+            self.dropped.doubtful += doubtful
 
     def add_unanswered(self) -> None:
         """Count a request of which nothing is known: its connection broke."""

@@ -31,12 +31,14 @@ class KeptLogs:
     def read(self) -> None:
         """Take in what has been written since the last time, from the next file too if the receiver began one."""
         while True:
-            if self._file is None:
-                if not self.path.exists():
-                    return
-                self._file = self.path.open("rb")
-            # Asked before it is read to its end: what is written after the answer is read the next time.
-            is_current = os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
+            try:
+                if self._file is None:
+                    self._file = self.path.open("rb")
+                # Asked before it is read to its end: what is written after the answer is read the next time.
+                is_current = os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
+            except FileNotFoundError:
+                # Not yet there, or between two files: the old one has its new name, the new one not yet its own.
+                return
             self._read_lines(self._file)
             if is_current:
                 return

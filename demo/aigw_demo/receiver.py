@@ -152,12 +152,16 @@ async def launch_receiver(directory: Path, log: Path, addresses: Addresses, prom
 
 
 def build_configuration(kept: Path, prometheus: str) -> dict[str, object]:
-    """The receiver's configuration: the default rules but for one, for nobody wants to wait for a slow request here.
+    """The receiver's configuration: the default rules but for `slow`.
+
+    Nobody wants to wait here for what is slow by default. And what is slow for its model is learned from more requests
+    than a short run has, and from the durations that the gateway saw: on a machine that is busy a long run would keep
+    requests of which its driver cannot know that they were kept.
 
     A pod that counts in delta and has nothing to tell is silent, and the demo's pods export so often that one would be
     taken for ended in the seconds between the last request and the last scrape.
     """
-    rules = {"slow": {"llm": f"{SLOW_SECONDS:.0f}s"}}
+    rules = {"slow": {"llm": f"{SLOW_SECONDS:.0f}s", "adaptive": False}}
     return {
         "access_logs": {"stdout": False, "file": {"path": str(kept)}, "rules": rules},
         "expiry": {"minimum_interval": f"{SILENCE_SECONDS}s"},

@@ -25,6 +25,8 @@ PAUSE_SECONDS: Final = (0.02, 0.15)
 # Long enough for the first piece to have passed, and far from the end of the long stream.
 ABORT_AFTER_SECONDS: Final = 0.4
 REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
+# What a request without an answer raises; the client's own patience at its end is no ClientError.
+BROKEN: Final = (aiohttp.ClientError, TimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,8 @@ class Traffic:
                     response.close()
                 else:
                     await response.read()
-        except aiohttp.ClientError:
-            # A gateway that is going down; what it recorded stands in its ledger.
+        except BROKEN:
+            # What the gateway recorded of it stands in its ledger.
             self.account.add_unanswered()
             return
         seconds = time.perf_counter() - started
@@ -172,19 +174,20 @@ class Traffic:
                 await self.hold_mcp_session(address, chance)
                 async with self._client.post(address + UNROUTED_PATH, json={}) as response:
                     await response.read()
-            except aiohttp.ClientError:
+            except BROKEN:
                 self.account.add_unanswered()
-                return
+                await self._pause(chance)
 
     async def hold_mcp_session(self, address: str, chance: random.Random) -> None:
         """Open a session, make all its calls, and close it."""
         capabilities = {"roots": {"listChanged": True}}
         client = {"name": "demo", "version": "1"}
         start: Json = {"protocolVersion": PROTOCOL_VERSION, "capabilities": capabilities, "clientInfo": client}
+        started = time.perf_counter()
         async with self._client.post(address + "/mcp", json=build_message("initialize", start, 0)) as response:
             await response.read()
             headers = {SESSION_HEADER: response.headers.get(SESSION_HEADER, "")}
-        self.account.add_mcp("initialize")
+        self.account.add_mcp("initialize", time.perf_counter() - started)
         await self._call(address, headers, "notifications/initialized", {}, None)
         for number, (method, tool) in enumerate(MCP_CALLS, start=1):
             if self._stopped.is_set():
@@ -193,19 +196,23 @@ class Traffic:
             params: Json = {"progressToken": PROGRESS_TOKEN, "progress": 1} if notification else {}
             if tool:
                 params = {"name": tool, "arguments": {}}
-            await self._call(address, headers, method, params, None if notification else number)
-            self.account.add_mcp(method, refused=tool == REFUSED_TOOL)
+            seconds = await self._call(address, headers, method, params, None if notification else number)
+            self.account.add_mcp(method, seconds, refused=tool == REFUSED_TOOL)
             await self._pause(chance)
         async with self._client.delete(address + "/mcp", headers=headers) as response:
             await response.read()
 
-    async def _call(self, address: str, headers: dict[str, str], method: str, params: Json, number: int | None) -> None:
-        """Send one message of an MCP session."""
+    async def _call(
+        self, address: str, headers: dict[str, str], method: str, params: Json, number: int | None
+    ) -> float:
+        """Send one message of an MCP session; the seconds until it was answered."""
         accept = {"Accept": "application/json, text/event-stream", **headers}
+        started = time.perf_counter()
         async with self._client.post(
             address + "/mcp", json=build_message(method, params, number), headers=accept
         ) as response:
             await response.read()
+        return time.perf_counter() - started
 
 
 def build_message(method: str, params: Json, number: int | None) -> Json:

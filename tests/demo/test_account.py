@@ -83,9 +83,9 @@ def test_failed_and_aborted_requests_cost_nothing() -> None:
 def test_session_makes_the_requests_that_the_servers_offer() -> None:
     """The number of MCP records would be wrong where a server announces more than the driver believes."""
     account = open_account()
-    account.add_mcp("initialize")
+    account.add_mcp("initialize", 0.1)
     for method, tool in MCP_CALLS:
-        account.add_mcp(method, refused=tool == "search__refuse")
+        account.add_mcp(method, 0.1, refused=tool == "search__refuse")
     lists = [method.removesuffix("/list") for method, _ in MCP_CALLS if method.endswith("/list")]
     listed = sum(name in server.capabilities for server in SERVERS.values() for name in lists)
     single = sum(method in ("tools/call", "notifications/progress") for method, _ in MCP_CALLS)

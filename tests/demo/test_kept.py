@@ -68,3 +68,19 @@ def test_rotated_file_is_read_to_its_end_first(tmp_path: Path, already_read: boo
     kept.read()
     kept.close()
     assert ([1, 3] if already_read else [1, 2, 3]) == numbers(kept)
+
+
+def test_nothing_is_lost_between_two_files(tmp_path: Path) -> None:
+    """A long run would end in an error if it looked when the old file was renamed and the new one was not there."""
+    path = tmp_path / "kept.jsonl"
+    path.write_text(line(1))
+    kept = KeptLogs(path)
+    kept.read()
+    with path.open("a") as file:
+        file.write(line(2))
+    path.rename(tmp_path / "kept.jsonl.1")
+    kept.read()
+    path.write_text(line(3))
+    kept.read()
+    kept.close()
+    assert [1, 2, 3] == numbers(kept)

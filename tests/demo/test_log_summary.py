@@ -35,7 +35,7 @@ def send_some() -> Account:
     account.add_llm("small", 200, Usage(31, 0, 3), 0.1, slow=False, aborted=False)
     account.add_llm("small", 404, Usage(31, 0, 3), 0.1, slow=False, aborted=False)
     account.add_llm("big", 200, Usage(100_000, 0, 3), 0.1, slow=False, aborted=False)
-    account.add_mcp("initialize")
+    account.add_mcp("initialize", 0.1)
     return account
 
 
