@@ -168,6 +168,7 @@ def expected(traffic: Traffic) -> dict[str, Any]:
         "messages": len(messages),
         "mcp_requests": sum(one.seconds is not None for one in messages),
         "mcp_errors": sum(one.status in ("failed", "error") for one in messages),
+        "mcp_failed": sum(one.status == "failed" for one in messages),
         "mcp_duration": _mean([one.seconds for one in messages if one.seconds is not None]),
     }
 
@@ -191,5 +192,6 @@ def shortened(totals: dict[str, Any]) -> dict[str, Any]:
         "messages": mcp["messages"],
         "mcp_requests": mcp["requests"],
         "mcp_errors": mcp["errors"],
+        "mcp_failed": mcp["failed"],
         "mcp_duration": mean(mcp["duration"]),
     }

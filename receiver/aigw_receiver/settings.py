@@ -210,7 +210,7 @@ class Prometheus:
     url: str | None = key(
         keys.read_endpoint,
         None,
-        "a Prometheus that scrapes this receiver, `http(s)://HOST:PORT[/PATH]`: the page asks it for longer ranges",
+        "a Prometheus that scrapes this receiver, `http(s)://HOST:PORT[/PATH]`, for longer ranges",
     )
     headers: dict[str, str] = key(
         keys.read_pairs, {}, "headers of each request to it; a value `${NAME}` is read from the environment"

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import types
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -77,13 +78,15 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Past]:
         yield _Past(f"http://{server.web}", tuple(moments))
 
 
-def _ask(past: _Past, path: str, described: str) -> Any:
-    """What a receiver answers that has only just begun, and has this Prometheus."""
+def _ask(past: _Past, path: str, described: str, *, began: float | None = None, source: str = "prometheus") -> Any:
+    """What a receiver answers that has begun then, by default just now, and has this Prometheus."""
 
     async def ask() -> Any:
         ingest, app = Ingest(Store(time.time_ns()), Telemetry(), None), web.Application()
         rollup = RollupStore(None, size=1 << 20, retention=3600 * _SECOND, telemetry=Telemetry())
-        Rollup(ingest, Costs(ingest, PriceBook(), None), rollup).observe(time.time_ns())
+        Rollup(ingest, Costs(ingest, PriceBook(), None), rollup).observe(
+            time.time_ns() if began is None else int(began * _SECOND)
+        )
         prometheus = prometheus_query.open_query(Settings(url=past.url))
         gateway_api.add_routes(app, ingest, Reconcile(ingest), rollup, prometheus)
         async with (
@@ -93,7 +96,7 @@ def _ask(past: _Past, path: str, described: str) -> Any:
         ):
             document = await response.json()
             assert [] == openapi_answers.violations(described, response.status, document)
-            assert (200, "prometheus") == (response.status, document["source"]), document
+            assert (200, source) == (response.status, document["source"]), document
             return document
 
     return asyncio.run(ask())
@@ -149,10 +152,28 @@ def test_gateway(past: _Past, first: int, after: int) -> None:
     } == methods
 
 
+@pytest.mark.parametrize(
+    ("moment", "source"),
+    [(0, "store"), (1, "prometheus"), (3, "prometheus")],
+    ids=["before all", "after one", "after all"],
+)
+def test_young_receiver(past: _Past, moment: int, source: str) -> None:
+    """A Prometheus is asked that knows no more than the receiver, or one that knows more is not asked."""
+    began = past.moments[moment]
+    document = _ask(past, f"/api/gateways?from={began - 900:.9f}", "/api/gateways", began=began, source=source)
+    requests = [gateway["totals"]["requests"] for gateway in document["gateways"]]
+    one, other = _sent(0, 3)
+    assert ([len((one + other).calls)] if source == "prometheus" else [], None) == (requests, document["warning"])
+
+
 @pytest.mark.parametrize("view", ["gateway", "pod", "model"])
-def test_series(past: _Past, view: str) -> None:
+def test_series(past: _Past, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps of a chart add up to more or less than what was sent."""
-    query = f"{_window(past, 0, 3)}&view={view}&values=requests,errors,tokens_input,mcp_messages,duration_p95"
+    names = ("requests", "errors", "tokens_input", "mcp_messages", "mcp_errors", "mcp_failed")
+    query = f"{_window(past, 0, 3)}&view={view}&values={','.join(names)},duration_p95"
+    # Asked a minute later, when all steps of the window are over.
+    clock = types.SimpleNamespace(time_ns=lambda: time.time_ns() + 60 * _SECOND)
+    monkeypatch.setattr(gateway_api, "time", clock)
     document = _ask(past, f"/api/gateways/default/gateway/series?{query}", f"{_ONE}/series")
     both = [*_sent(0, 3)]
     sent = {
@@ -160,13 +181,8 @@ def test_series(past: _Past, view: str) -> None:
         "pod": both,
         "model": [(both[0] + both[1]).of_calls("model", name) for name in ("gpt-4.1", UNPRICED)],
     }[view]
-    sums = [
-        [
-            sum(number or 0 for number in series["values"][name])
-            for name in ("requests", "errors", "tokens_input", "mcp_messages")
-        ]
-        for series in document["series"]
-    ]
+    sums = [[sum(number or 0 for number in series["values"][name]) for name in names] for series in document["series"]]
     numbers = [expected(one) for one in sent]
-    listed = [[one["requests"], one["errors"], one["tokens"]["input"], one["messages"]] for one in numbers]
+    mcp = ("messages", "mcp_errors", "mcp_failed")
+    listed = [[one["requests"], one["errors"], one["tokens"]["input"], *(one[name] for name in mcp)] for one in numbers]
     assert (60.0, 0, sorted(listed)) == (document["step"], document["other"], sorted(sums))

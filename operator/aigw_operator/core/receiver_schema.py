@@ -533,7 +533,7 @@ SCHEMA: Final[Raw] = json.loads(r"""
      "properties": {
       "url": {
        "$ref": "#/$defs/endpoint",
-       "description": "a Prometheus that scrapes this receiver, `http(s)://HOST:PORT[/PATH]`: the page asks it for longer ranges"
+       "description": "a Prometheus that scrapes this receiver, `http(s)://HOST:PORT[/PATH]`, for longer ranges"
       },
       "headers": {
        "$ref": "#/$defs/pairs",

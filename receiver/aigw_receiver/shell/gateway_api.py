@@ -5,6 +5,9 @@ exports or scrapes.
 """
 
 import asyncio
+import bisect
+import dataclasses
+import functools
 import json
 import time
 import zlib
@@ -44,6 +47,7 @@ _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosni
 _Result = TypeVar("_Result")
 _Document: TypeAlias = dict[str, Any]
 _Handler: TypeAlias = Callable[[web.Request], Awaitable[_Document]]
+_Maker: TypeAlias = Callable[[Scene, PrometheusQuery | None], Awaitable[_Document]]
 
 
 class _UnknownGatewayError(Exception):
@@ -70,25 +74,31 @@ class _Api:
     async def gateways(self, request: web.Request) -> _Document:
         """The list."""
         asked = window.parse_window(request.query.items(), time.time_ns())
-        scene, prometheus = await self._look(asked)
-        gained = await self._gained(asked, prometheus, [View.GATEWAY], None)
+        return await self._answer(asked, self._list)
+
+    async def _list(self, scene: Scene, prometheus: PrometheusQuery | None) -> _Document:
+        gained = await self._gained(scene.window, prometheus, [View.GATEWAY], None)
         known = len(await self._run(lambda: self._store.cells(View.GATEWAY)))
         return await self._run(lambda: documents.list_gateways(scene, gained, known))
 
     async def gateway(self, request: web.Request) -> _Document:
         """One gateway."""
         asked = window.parse_window(request.query.items(), time.time_ns())
-        gateway = _gateway(request)
-        scene, prometheus = await self._look(asked)
-        gained = await self._gained(asked, prometheus, list(View), gateway)
+        return await self._answer(asked, functools.partial(self._show, _gateway(request)))
+
+    async def _show(self, gateway: Gateway, scene: Scene, prometheus: PrometheusQuery | None) -> _Document:
+        gained = await self._gained(scene.window, prometheus, list(View), gateway)
         await self._require(gateway, scene, gained)
         return await self._run(lambda: documents.show_gateway(scene, gateway, gained))
 
     async def series(self, request: web.Request) -> _Document:
         """What one gateway did, step by step."""
         chart = window.parse_chart(request.query.items(), time.time_ns())
-        gateway = _gateway(request)
-        scene, prometheus = await self._look(chart.window)
+        return await self._answer(chart.window, functools.partial(self._chart, _gateway(request), chart))
+
+    async def _chart(
+        self, gateway: Gateway, chart: Chart, scene: Scene, prometheus: PrometheusQuery | None
+    ) -> _Document:
         steps = window.cut(chart, from_prometheus=prometheus is not None)
         span = Window(steps.edges[0], steps.edges[-1], chart.window.now)
         gained = await self._gained(span, prometheus, [chart.view], gateway, rank=True)
@@ -105,14 +115,27 @@ class _Api:
         window.parse_nothing(request.query.items())
         return openapi.DOCUMENT
 
-    async def _look(self, asked: Window) -> tuple[Scene, PrometheusQuery | None]:
-        """What answers are made of, and the Prometheus if it is that which knows of the whole window."""
+    async def _answer(self, asked: Window, make: _Maker) -> _Document:
+        """An answer out of the store, or out of the Prometheus where that has something of the time before."""
+        scene, prometheus = await self._look(asked), self._prometheus
+        since = scene.since or asked.now
+        if prometheus is not None and asked.start < since:
+            is_before = asked.end < since
+            try:
+                if is_before or await prometheus.has(asked.start, since):
+                    return await make(dataclasses.replace(scene, source=documents.PROMETHEUS), prometheus)
+            except PrometheusError as error:
+                if is_before:
+                    raise
+                scene = dataclasses.replace(scene, warning=str(error))
+        return await make(scene, None)
+
+    async def _look(self, asked: Window) -> Scene:
+        """What answers out of the store are made of, beside the numbers."""
         complete = documents.completeness(self._reconcile.document(asked.now)["models"])
         store = self._store
         since, latest, pods = await self._run(lambda: (store.since(), store.latest(), self._pods(asked.now)))
-        prometheus = self._prometheus if not since or asked.start < since else None
-        source = documents.STORE if prometheus is None else documents.PROMETHEUS
-        return Scene(asked, since, latest, source, pods, complete), prometheus
+        return Scene(asked, since, latest, documents.STORE, pods, complete)
 
     def _pods(self, now: int) -> dict[Gateway, list[state.Heard]]:
         with self._ingest.lock:
@@ -154,10 +177,11 @@ class _Api:
     async def _ask_steps(
         self, prometheus: PrometheusQuery, chart: Chart, cells: Sequence[Cell], steps: Steps
     ) -> dict[Cell, list[Totals | None]]:
-        if not cells:
-            return {}
+        # A step that is not over would look like one with less in it.
+        over = steps.edges[: bisect.bisect_right(steps.edges, chart.window.now)]
         families = promql.families_of(chart.view, values.sources_of(chart.values))
-        answers = await prometheus.ask([promql.step_query(family, cells, steps.edges) for family in families])
+        queries = [promql.step_query(family, cells, over) for family in families] if cells and len(over) > 1 else []
+        answers = await prometheus.ask(queries)
         return await self._run(lambda: prometheus_answers.gains_by_step(answers, cells, steps.edges))
 
     async def _require(self, gateway: Gateway, scene: Scene, gained: dict[Cell, Totals]) -> None:

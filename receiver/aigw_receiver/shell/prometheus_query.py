@@ -2,16 +2,18 @@
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
 import yarl
 from aiohttp import web
 
-from aigw_receiver.core.gateways import prometheus_answers
-from aigw_receiver.core.gateways.prometheus_answers import Answered, AnswerError, Sample
-from aigw_receiver.core.gateways.promql import Query
+from aigw_receiver.core.gateways import prometheus_answers, promql
+from aigw_receiver.core.gateways.past import Past
+from aigw_receiver.core.gateways.prometheus_answers import AnswerError, Sample
+from aigw_receiver.core.gateways.promql import Question
 from aigw_receiver.settings import Prometheus
 
 # So that one page of ours does not take all of the queries that a Prometheus answers at a time (20 by default).
@@ -21,6 +23,8 @@ _AT_A_TIME: Final = 4
 _MOST_ANSWER: Final = 32 << 20  # bytes
 
 _FAILURES: Final = (AnswerError, aiohttp.ClientError, OSError)
+
+_Question = TypeVar("_Question", bound=Question)
 
 
 class PrometheusError(Exception):
@@ -40,6 +44,8 @@ class PrometheusQuery:
         self._timeout = settings.timeout / 1e9
         self._turns = asyncio.Semaphore(_AT_A_TIME)
         self._session: aiohttp.ClientSession | None = None
+        self._past = Past()
+        self._asking = asyncio.Lock()
 
     async def follow(self, _: web.Application) -> AsyncIterator[None]:
         """Be open as long as an application is: an entry of its `cleanup_ctx`."""
@@ -50,7 +56,30 @@ class PrometheusQuery:
         ) as self._session:
             yield
 
-    async def ask(self, queries: Sequence[Query]) -> list[Answered]:
+    async def has(self, start: int, end: int) -> bool:
+        """Whether it has anything of any gateway from `start` to `end`, in nanoseconds since 1970.
+
+        That is remembered for a while, and so is a failure. Raises PrometheusError.
+        """
+        # Who comes while it is asked waits for that answer.
+        async with self._asking:
+            if (failure := self._past.failure(time.monotonic_ns())) is not None:
+                raise PrometheusError(failure)
+            answer = self._past.recall(start, end, time.monotonic_ns())
+            if answer is None:
+                answer = await self._find_out(start, end)
+                self._past.remember(start, end, time.monotonic_ns(), answer=answer)
+            return answer
+
+    async def _find_out(self, start: int, end: int) -> bool:
+        try:
+            ((_, samples),) = await self.ask([promql.presence_question(start, end)])
+        except PrometheusError as error:
+            self._past.fail(time.monotonic_ns(), str(error))
+            raise
+        return bool(samples)
+
+    async def ask(self, queries: Sequence[_Question]) -> list[tuple[_Question, Sequence[Sample]]]:
         """The answers, in the order of the queries, all of them within the timeout.
 
         Raises PrometheusError where one of them fails.
@@ -60,14 +89,14 @@ class PrometheusQuery:
                 tasks = [group.create_task(self._ask(query)) for query in queries]
         except TimeoutError:
             message = f"no answer within {self._timeout:g} s"
-            raise self._error(message) from None
+            raise self._failed(message) from None
         except ExceptionGroup as errors:
             if errors.split(_FAILURES)[1] is not None:
                 raise
-            raise self._error(_first(errors)) from None
+            raise self._failed(_first(errors)) from None
         return [(query, task.result()) for query, task in zip(queries, tasks, strict=True)]
 
-    async def _ask(self, query: Query) -> list[Sample]:
+    async def _ask(self, query: Question) -> list[Sample]:
         """Posted, since an expression can be longer than an address may be."""
         assert self._session is not None
         url = self._url.joinpath(*query.path.strip("/").split("/"))
@@ -83,7 +112,8 @@ class PrometheusQuery:
         # Megabytes of JSON would hold up exports and scrapes.
         return await asyncio.to_thread(prometheus_answers.parse, body)
 
-    def _error(self, reason: str) -> PrometheusError:
+    def _failed(self, reason: str) -> PrometheusError:
+        self._past.doubt()
         return PrometheusError(f"{self.name}: {reason}")
 
 

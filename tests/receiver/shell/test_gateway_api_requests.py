@@ -182,9 +182,19 @@ async def test_too_many() -> None:
     assert [[]] * 32 == [answer["gateways"] for answer in answers]
 
 
-async def test_broken_store() -> None:
+@pytest.mark.parametrize(
+    ("path", "described"),
+    [
+        ("/api/gateways", "/api/gateways"),
+        ("/api/gateways/default/gateway", ONE),
+        ("/api/gateways/default/gateway/series", f"{ONE}/series"),
+    ],
+)
+async def test_broken_store(path: str, described: str) -> None:
     """A rollup that cannot be read is answered with no numbers, as if there had been none."""
     scene = two_pods()
     scene.store.close()
     async with scene.serve() as client:
-        assert {"error": "the rollup is not open"} == await client.get("/api/gateways", 503)
+        assert {"error": "the rollup is not open"} == await client.get(path, 503, described=described)
+        _, headers, _ = await client.request("GET", path)
+    assert "1" == headers["Retry-After"]

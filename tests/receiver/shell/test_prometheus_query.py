@@ -4,32 +4,20 @@ asked in tests/truth.
 
 import asyncio
 import contextlib
-import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-import openapi_answers
 from aigw_receiver.core.gateways import promql
 from aigw_receiver.core.gateways.prometheus_answers import Sample
 from aigw_receiver.core.rollup.model import Cell, View
-from aigw_receiver.core.store import Store
 from aigw_receiver.settings import Prometheus
-from aigw_receiver.shell import gateway_api, prometheus_query
-from aigw_receiver.shell.costs import Costs
-from aigw_receiver.shell.ingest import Ingest
-from aigw_receiver.shell.metrics import Telemetry
-from aigw_receiver.shell.price_book import PriceBook
+from aigw_receiver.shell import prometheus_query
 from aigw_receiver.shell.prometheus_query import PrometheusError, PrometheusQuery
-from aigw_receiver.shell.reconcile import Reconcile
-from aigw_receiver.shell.rollup import Rollup
-from aigw_receiver.shell.rollup_store import RollupStore
 from otlp_messages import SECOND
 from receiver_program import free_ports
 
@@ -182,68 +170,3 @@ def test_not_configured(tmp_path: Path) -> None:
     assert prometheus_query.open_query(Prometheus()) is None
     with pytest.raises(OSError, match="No such file"):
         prometheus_query.open_query(Prometheus(url="https://p:9090", ca_file=tmp_path / "none.pem"))
-
-
-def _api(url: str, began: int) -> web.Application:
-    """The API of a receiver that observes since then, with a Prometheus beside it."""
-    store = RollupStore(None, size=1 << 20, retention=86_400 * SECOND, telemetry=Telemetry())
-    ingest, app = Ingest(Store(began), Telemetry(), None), web.Application()
-    Rollup(ingest, Costs(ingest, PriceBook(), None), store).observe(began)
-    prometheus = prometheus_query.open_query(Prometheus(url=url))
-    gateway_api.add_routes(app, ingest, Reconcile(ingest), store, prometheus)
-    return app
-
-
-@pytest.mark.parametrize(
-    ("path", "described"),
-    [
-        ("/api/gateways", "/api/gateways"),
-        ("/api/gateways/ns/gw", "/api/gateways/{namespace}/{name}"),
-        ("/api/gateways/ns/gw/series", "/api/gateways/{namespace}/{name}/series"),
-    ],
-)
-async def test_bad_gateway(path: str, described: str) -> None:
-    """The page shows nothing, and not why, when its Prometheus fails; or asks it for what the receiver knows."""
-    now = time.time_ns()
-    async with (
-        _serve(_says_no) as url,
-        TestServer(_api(url, now - 3600 * SECOND)) as server,
-        aiohttp.ClientSession() as session,
-    ):
-        async with session.get(server.make_url(f"{path}?from=-2h")) as response:
-            assert (502, document := await response.json()) == (response.status, document)
-            assert {"error": f"Prometheus at {url}: execution: too many samples"} == document
-            assert [] == openapi_answers.violations(described, 502, document)
-        async with session.get(server.make_url("/api/gateways?from=-30m")) as response:
-            assert (200, "store") == (response.status, (await response.json())["source"])
-
-
-async def test_from_prometheus() -> None:
-    """A gateway that only the Prometheus remembers is not listed, or not with what it says."""
-
-    async def answer(request: web.Request) -> web.Response:
-        expression = str((await request.post())["query"])
-        labels = {"gateway_namespace": "ns", "gateway_name": "old"}
-        counts: dict[str, str] = {"1": "3", "+Inf": "4"} if "request_duration_seconds_bucket" in expression else {}
-        result: list[dict[str, Any]] = [
-            {"metric": {**labels, "le": le}, "value": [60, count]} for le, count in counts.items()
-        ]
-        return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
-
-    async with (
-        _serve(answer) as url,
-        TestServer(_api(url, time.time_ns() - 60 * SECOND)) as server,
-        aiohttp.ClientSession() as session,
-        session.get(server.make_url("/api/gateways")) as response,
-    ):
-        document = json.loads(await response.read())
-    assert [] == openapi_answers.violations("/api/gateways", 200, document)
-    (gateway,) = document["gateways"]
-    totals = gateway["totals"]
-    assert ("prometheus", "old", "ended", 4, 0.25) == (
-        document["source"],
-        gateway["name"],
-        gateway["state"],
-        totals["requests"],
-        totals["duration"]["overflow_ratio"],
-    )

@@ -105,7 +105,7 @@ def test_what_a_real_gateway_sent(tmp_path: Path, temporality: str) -> None:
 
 
 def test_cells_of_mcp() -> None:
-    """A method counts for another server, or an error is none; or a capability is lost."""
+    """A method counts for another server, an error is none or that of a tool; or a capability is lost."""
     receiver = _Receiver()
     started = {"start": NOW + SECOND, "time": NOW + 5 * SECOND}
     calls = [
@@ -129,14 +129,13 @@ def test_cells_of_mcp() -> None:
         ),
     )
     receiver.observe(10)
-    assert Totals({Number.MCP_MESSAGES: 8, Number.MCP_ERRORS: 3}, {}) == receiver.total(
-        View.MCP_METHOD, "b", "tools/call"
-    )
+    errors = {Number.MCP_ERRORS: 3, Number.MCP_FAILED: 2}
+    assert Totals({Number.MCP_MESSAGES: 8, **errors}, {}) == receiver.total(View.MCP_METHOD, "b", "tools/call")
     assert Totals({Number.MCP_MESSAGES: 3}, {}) == receiver.total(View.MCP_METHOD, "b", "tools/list")
     assert Totals({Number.MCP_CAPABILITIES: 1}, {}) == receiver.total(View.MCP_CAPABILITY, "b", "server", "tools")
     once = (Distribution(_BOUNDS, (1, 0, 0), 0.5),)
     expected = Totals(
-        {Number.MCP_MESSAGES: 11, Number.MCP_ERRORS: 3, Number.MCP_CAPABILITIES: 1},
+        {Number.MCP_MESSAGES: 11, **errors, Number.MCP_CAPABILITIES: 1},
         {Measure.MCP_DURATION: once, Measure.MCP_INITIALIZATION: once},
     )
     for view, key in ((View.MCP_BACKEND, ("b",)), (View.GATEWAY, ()), (View.POD, ("pod-1",))):

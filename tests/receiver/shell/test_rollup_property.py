@@ -232,8 +232,9 @@ class _World:
             kind = labels["gen_ai.token.type"]
             return [(Number(kind), recorded.value)] if kind != "x" else []
         if stream.metric == otlp.METHODS:
-            failed = [(Number.MCP_ERRORS, recorded.value)] if labels["status"] == "failed" else []
-            return [(Number.MCP_MESSAGES, recorded.value), *failed]
+            numbers = [Number.MCP_MESSAGES]
+            numbers += [Number.MCP_ERRORS, Number.MCP_FAILED] if labels["status"] == "failed" else []
+            return [(number, recorded.value) for number in numbers]
         return [(Number.MCP_CAPABILITIES, recorded.value)]
 
     def _restart_receiver(self) -> None:

@@ -51,6 +51,8 @@ class Scene:
     """those that are remembered"""
     completeness: Mapping[Gateway, float]
     """of the requests of the last hour that are in access logs, the share that metrics have counted"""
+    warning: str | None = None
+    """why nobody answers for the time before `since`, where somebody should"""
 
     def head(self) -> dict[str, Any]:
         """What all answers begin with."""
@@ -61,6 +63,7 @@ class Scene:
             "since": _seconds(self.since or None),
             "latest": _seconds(self.latest or None),
             "source": self.source,
+            "warning": self.warning,
         }
 
 

@@ -15,7 +15,7 @@ _ERRORS: Final = {
     400: "a parameter is unknown or cannot be used; the text names it",
     404: "there is nothing of this name",
     502: "the configured Prometheus did not answer; the text says why",
-    503: "too much at a time; Retry-After says when to come again",
+    503: "too much at a time, or what is kept cannot be read; Retry-After says when to come again",
 }
 
 _TIME: Final = (

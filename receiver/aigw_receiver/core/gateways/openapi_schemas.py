@@ -73,6 +73,7 @@ _HEAD: Final = {
     "since": or_null(number("the oldest moment that the receiver itself can speak of; null: none yet")),
     "latest": or_null(number("up to when its own numbers are; null: none yet")),
     "source": text("who answered: the receiver's own store, or Prometheus", [documents.STORE, documents.PROMETHEUS]),
+    "warning": or_null(text("for a person: why a part of the window is missing; null: nothing is wrong")),
 }
 
 _STATES: Final = [state.value for state in State]
@@ -114,6 +115,7 @@ _TOTALS: Final = record(
                 "messages": count("MCP messages, by method"),
                 "requests": count("MCP requests, by duration"),
                 "errors": count("messages with the status failed or error"),
+                "failed": count("those of errors whose tool said so; the others are errors of the protocol"),
                 "error_ratio": ratio("errors of messages"),
                 "duration": ref("Duration"),
                 "initialization": ref("Duration"),

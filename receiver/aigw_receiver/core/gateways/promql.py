@@ -83,16 +83,24 @@ FAMILIES: Final[tuple[Family, ...]] = (
     *_histogram("mcp_initialization_duration_seconds", Measure.MCP_INITIALIZATION, _MCP),
     Family(_METHODS, "", (*_MCP, View.MCP_METHOD), Number.MCP_MESSAGES),
     Family(_METHODS, 'status=~"failed|error"', (*_MCP, View.MCP_METHOD), Number.MCP_ERRORS),
+    Family(_METHODS, 'status="failed"', (*_MCP, View.MCP_METHOD), Number.MCP_FAILED),
     Family("mcp_capabilities_negotiated_total", "", (*_MCP, View.MCP_CAPABILITY), Number.MCP_CAPABILITIES),
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Query:
-    """One question: a family by the cells of a view, at one moment, or at each end of a step."""
+_REQUESTS: Final = (
+    f"{_DURATION}_count",
+    "gen_ai_server_time_to_first_token_seconds_count",
+    "mcp_request_duration_seconds_count",
+    _METHODS,
+)
+"""one of these is there wherever there were requests"""
 
-    family: Family
-    view: View
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question:
+    """An expression at one moment, or at each end of a step."""
+
     expression: str
     start: int
     end: int
@@ -113,6 +121,14 @@ class Query:
         return {"query": self.expression, **moments}
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Query(Question):
+    """The question for a family by the cells of a view."""
+
+    family: Family
+    view: View
+
+
 def families_of(view: View, of: Iterable[Number | Measure] | None = None) -> Iterator[Family]:
     """The families of a view; with `of`, those that these numbers are made of."""
     wanted = None if of is None else set(of)
@@ -125,7 +141,7 @@ def families_of(view: View, of: Iterable[Number | Measure] | None = None) -> Ite
 def window_query(family: Family, view: View, gateway: tuple[str, str] | None, start: int, end: int) -> Query:
     """What the cells of a view gained from `start` to `end`; of one gateway, or of all."""
     selector = _selector(family, _of_gateway(gateway))
-    return Query(family, view, _gain(family, view, selector, end - start), end, end, None)
+    return Query(_gain(family, view, selector, end - start), end, end, None, family, view)
 
 
 def step_query(family: Family, cells: Sequence[Cell], edges: Sequence[int]) -> Query:
@@ -135,7 +151,20 @@ def step_query(family: Family, cells: Sequence[Cell], edges: Sequence[int]) -> Q
     for place, label in enumerate(LABELS[first.view]):
         matchers.append(f"{label}=~{_quote('|'.join(sorted({re.escape(cell.key[place]) for cell in cells})))}")
     selector = _selector(family, matchers)
-    return Query(family, first.view, _gain(family, first.view, selector, step), edges[1], edges[-1], step)
+    return Query(_gain(family, first.view, selector, step), edges[1], edges[-1], step, family, first.view)
+
+
+def presence_question(start: int, end: int) -> Question:
+    """Whether there is anything of any gateway from `start` to `end`, which is later: without it, no sample."""
+    (matcher,) = _of_gateway(None)
+    window = _window(end - start)
+    counts = (f"count(last_over_time({name}{{{matcher}}}{window}))" for name in _REQUESTS)
+    return Question(" or ".join(counts), end, end, None)
+
+
+def _window(length: int) -> str:
+    """Of at least a millisecond, which is what a Prometheus counts in."""
+    return f"[{max(length // _MILLISECOND, 1)}ms]"
 
 
 def _of_gateway(gateway: tuple[str, str] | None) -> list[str]:

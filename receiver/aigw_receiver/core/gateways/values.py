@@ -34,6 +34,7 @@ _NUMBERS: Final = {
     "unpriced_tokens": Number.UNPRICED,
     "mcp_messages": Number.MCP_MESSAGES,
     "mcp_errors": Number.MCP_ERRORS,
+    "mcp_failed": Number.MCP_FAILED,
     "mcp_capabilities": Number.MCP_CAPABILITIES,
 }
 
@@ -76,13 +77,16 @@ def messages(totals: Totals) -> int:
     return llm + mcp + whole(totals, Number.MCP_CAPABILITIES)
 
 
-BUSY: Final = (Measure.DURATION, Measure.MCP_DURATION, Number.MCP_MESSAGES, Number.MCP_CAPABILITIES)
-"""what `messages` is made of"""
+BUSY: Final = (
+    *(Measure.DURATION, Measure.FIRST_TOKEN, Measure.MCP_DURATION),
+    *(Number.MCP_MESSAGES, Number.MCP_CAPABILITIES),
+)
+"""what `messages` and `is_busy` are made of"""
 
 
 def is_busy(totals: Totals) -> bool:
-    """Whether anything happened."""
-    return messages(totals) > 0
+    """Whether anything happened: of a stream that its client left, nothing is counted but the first token."""
+    return messages(totals) > 0 or count(totals, Measure.FIRST_TOKEN) > 0
 
 
 def _number(number: Number) -> Value:
@@ -170,6 +174,7 @@ def as_document(totals: Totals) -> dict[str, Any]:
             "messages": mcp_messages,
             "requests": count(totals, Measure.MCP_DURATION),
             "errors": mcp_errors,
+            "failed": whole(totals, Number.MCP_FAILED),
             "error_ratio": ratio(mcp_errors, mcp_messages),
             "duration": _as_duration(totals, Measure.MCP_DURATION),
             "initialization": _as_duration(totals, Measure.MCP_INITIALIZATION),
@@ -189,6 +194,6 @@ def _as_duration(totals: Totals, measure: Measure) -> dict[str, Any]:
     return {
         "count": observed,
         "avg": mean(distributions),
-        **{word: quantiles.quantile(distributions, share) for word, share in QUANTILES.items()},
+        **dict(zip(QUANTILES, quantiles.quantiles(distributions, [*QUANTILES.values()]), strict=True)),
         "overflow_ratio": quantiles.overflow_ratio(distributions),
     }

@@ -32,8 +32,10 @@ class Code(enum.IntEnum):
     REASONING = 6
     MCP_MESSAGES = 7
     MCP_ERRORS = 8
-    """a message that is an error, too"""
-    MCP_CAPABILITIES = 9
+    """messages that the protocol refused"""
+    MCP_FAILED = 9
+    """messages whose tool said that it failed; they are errors, too"""
+    MCP_CAPABILITIES = 10
 
 
 BITS: Final = 4
@@ -47,6 +49,7 @@ COUNTED: Final[Mapping[Code, tuple[Number, ...]]] = {
     Code.REASONING: (Number.REASONING,),
     Code.MCP_MESSAGES: (Number.MCP_MESSAGES,),
     Code.MCP_ERRORS: (Number.MCP_MESSAGES, Number.MCP_ERRORS),
+    Code.MCP_FAILED: (Number.MCP_MESSAGES, Number.MCP_ERRORS, Number.MCP_FAILED),
     Code.MCP_CAPABILITIES: (Number.MCP_CAPABILITIES,),
 }
 
@@ -55,8 +58,8 @@ _TOKEN_CODES: Final = {
     for code in (Code.INPUT, Code.OUTPUT, Code.CACHED_INPUT, Code.CACHE_CREATION_INPUT, Code.REASONING)
 }
 
-# Values of `status` of mcp_method_count: a tool that said so, and the protocol.
-_FAILED: Final = frozenset({"failed", "error"})
+# By the `status` of mcp_method_count; any other is no error.
+_STATUS_CODES: Final = {"failed": Code.MCP_FAILED, "error": Code.MCP_ERRORS}
 
 
 class Place(NamedTuple):
@@ -117,7 +120,7 @@ def _mcp_timings(labels: Labels) -> Place:
 
 
 def _mcp_messages(labels: Labels) -> Place:
-    return Place(_of_method(labels), Code.MCP_ERRORS if labels.get("status") in _FAILED else Code.MCP_MESSAGES)
+    return Place(_of_method(labels), _STATUS_CODES.get(labels.get("status", ""), Code.MCP_MESSAGES))
 
 
 def _mcp_capabilities(labels: Labels) -> Place:

@@ -55,6 +55,8 @@ class Number(enum.StrEnum):
     """mcp_method_count"""
     MCP_ERRORS = "mcp_errors"
     """of these, those with the status failed or error"""
+    MCP_FAILED = "mcp_failed"
+    """of the errors, those with the status failed: the tool said so"""
     MCP_CAPABILITIES = "mcp_capabilities"
 
     # That of an enumeration is written in Python, and thousands of totals are made for one chart.

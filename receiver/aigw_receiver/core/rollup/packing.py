@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from aigw_receiver.core.rollup.model import Distribution, Measure, Number, Totals
 
 # Raised with every change of what is written here, or of the order of Number or Measure.
-VERSION: Final = 1
+VERSION: Final = 2
 
 # Cells that are written together: one that changes costs little, and so do all.
 BLOCK: Final = 8

@@ -17,13 +17,23 @@ def quantile(distributions: Iterable[Distribution], q: float) -> float | None:
 
     None where there are no observations, or no bounds. Raises ValueError for a `q` that is no share.
     """
-    if not 0 <= q <= 1:
-        message = f"{q} is no share"
-        raise ValueError(message)
+    return quantiles(distributions, (q,))[0]
+
+
+def quantiles(distributions: Iterable[Distribution], shares: Sequence[float]) -> list[float | None]:
+    """The `quantile` of each of these shares."""
+    for q in shares:
+        if not 0 <= q <= 1:
+            message = f"{q} is no share"
+            raise ValueError(message)
     bounds, cumulative, count = _merge([one for one in distributions if any(one.counts)])
     if not bounds or not count:
-        return None
-    rank = q * count
+        return [None] * len(shares)
+    return [_at(bounds, cumulative, q * count) for q in shares]
+
+
+def _at(bounds: Sequence[float], cumulative: Sequence[float], rank: float) -> float | None:
+    """The value below which so many observations lie."""
     place = bisect.bisect_left(cumulative, rank)
     if place == len(bounds):
         return bounds[-1]

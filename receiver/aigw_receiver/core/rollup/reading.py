@@ -7,9 +7,7 @@ bytes are kept, its *place* (the smallest cell that it counts for, and what it c
 The caller holds the lock of the store, and tells of each pod before its rows are released.
 """
 
-import bisect
 import dataclasses
-import math
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -17,18 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from aigw_receiver.core.pricing import labels
-from aigw_receiver.core.pricing.cost_rows import CostRows
 from aigw_receiver.core.pricing.cost_series import CostSeries
+from aigw_receiver.core.rollup import looks
 from aigw_receiver.core.rollup.cells import NOWHERE, Cells
-from aigw_receiver.core.rollup.families import BITS, COUNTED, FAMILIES, Code, Kind
-from aigw_receiver.core.rollup.model import Cell, Measure, Number, Totals, View
-from aigw_receiver.core.rollup.sums import COLUMNS, UNITS, Floats, Indexes, Sheet, Sums, columns_of
+from aigw_receiver.core.rollup.families import BITS, FAMILIES, Code, Kind
+from aigw_receiver.core.rollup.looks import NO_PLACE, UNSEEN, Look, RowsAt
+from aigw_receiver.core.rollup.model import Cell, Measure, Totals, View
+from aigw_receiver.core.rollup.sums import Indexes, Sheet, Sums, columns_of
 from aigw_receiver.core.series import Rows
 from aigw_receiver.core.store import Store
-
-# Places of rows that count for no cell, and of those that were not looked at; all others are not negative.
-_NOTHING: Final = -1
-_UNSEEN: Final = -2
 
 # Bounds that are kept apart for one measure; buckets with yet others are moved to the first ones.
 _MOST_LAYOUTS: Final = 16
@@ -36,32 +31,7 @@ _MOST_LAYOUTS: Final = 16
 # Rows that are added up at a time: the arrays in between are as long, and would be the most memory that a step takes.
 _AT_ONCE: Final = 8192
 
-# What an index of rows may be: all of them, or some.
-_Rows = slice | Indexes
 _Sheets = dict[int, Sheet]
-
-
-class _Look:
-    """The rows of one layout of one family, and their places."""
-
-    __slots__ = ("columns", "kind", "places", "rows", "sums")
-
-    def __init__(self, rows: Rows, kind: Kind, sums: Sums) -> None:
-        self.rows = rows
-        self.kind = kind
-        self.sums = sums
-        """of its measure; of one without, the numbers"""
-        self.columns = [bisect.bisect_left(sums.bounds, bound) for bound in (*(rows.bounds or ()), math.inf)]
-        """by bucket, the column that it is added to (see `histogram.rebucket`)"""
-        self.places: npt.NDArray[np.int32] = np.zeros(0, np.int32)
-
-    def unseen(self) -> Indexes:
-        """The rows that have not been looked at."""
-        rows = self.rows
-        if rows.size > len(self.places):
-            more = np.full(rows.size - len(self.places), _UNSEEN, np.int32)
-            self.places = np.concatenate((self.places, more))
-        return np.flatnonzero((self.places == _UNSEEN) & (rows.owner[: rows.size] >= 0))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,7 +58,7 @@ class Reading:
         self._costs = costs
         self._numbers = Sums()
         self._measures: dict[tuple[Measure, tuple[float, ...]], Sums] = {}
-        self._looks: dict[int, _Look] = {}
+        self._looks: dict[int, Look] = {}
         self._pods: npt.NDArray[np.int32] = np.zeros(0, np.int32)
         """by the number of a pod, its cell"""
         self._checksums: npt.NDArray[np.uint64] = np.zeros(0, np.uint64)
@@ -182,12 +152,12 @@ class Reading:
                     old = new[rows.birth[new] == 0] if self._has_begun else new
                     self._shift(look, old, -1)
 
-    def _new_look(self, rows: Rows, kind: Kind) -> _Look:
+    def _new_look(self, rows: Rows, kind: Kind) -> Look:
         if kind.measure is None:
-            return _Look(rows, kind, self._numbers)
-        return _Look(rows, kind, self._sums_of(kind.measure, rows.bounds or ()))
+            return Look(rows, kind, self._numbers)
+        return Look(rows, kind, self._sums_of(kind.measure, rows.bounds or ()))
 
-    def _find_places(self, look: _Look, new: Indexes) -> None:
+    def _find_places(self, look: Look, new: Indexes) -> None:
         rows, cells = look.rows, self._cells
         owners = rows.owner[new].tolist()
         if max(owners) >= len(self._pods):
@@ -201,7 +171,7 @@ class Reading:
             place = look.kind.place(found) if found else None
             cell = NOWHERE if place is None else cells.walk(place.chain)
             if place is None or cell == NOWHERE:
-                look.places[row] = _NOTHING
+                look.places[row] = NO_PLACE
                 continue
             look.places[row] = cell << BITS | place.code
             if self._pods[owner] == NOWHERE:
@@ -229,9 +199,9 @@ class Reading:
         for look in self._looks.values():
             rows = np.flatnonzero(look.rows.owner[: look.rows.size] == owner)
             self._shift(look, rows, 1)
-            look.places[rows] = _UNSEEN
+            look.places[rows] = UNSEEN
 
-    def _shift(self, look: _Look, at: Indexes, sign: int) -> None:
+    def _shift(self, look: Look, at: Indexes, sign: int) -> None:
         """Add what these rows show to the offsets of their cells, or take it away."""
         at = at[look.places[at] >= 0]
         if not len(at):
@@ -245,7 +215,7 @@ class Reading:
             sheet.climb(self._cells.parents)
             sheet.sums.shift(sheet, sign)
 
-    def _add(self, look: _Look, at: _Rows, sheets: _Sheets) -> None:
+    def _add(self, look: Look, at: RowsAt, sheets: _Sheets) -> None:
         """Add what rows show to their cells and pods."""
         rows, places = look.rows, look.places[at]
         owners = np.where(places >= 0, rows.owner[at], -1)
@@ -253,11 +223,11 @@ class Reading:
         codes = np.where(places >= 0, places & ((1 << BITS) - 1), Code.NOTHING)
         for cells in (np.where(places >= 0, places >> BITS, NOWHERE), pods):
             if look.kind.measure is not None:
-                _add_buckets(look, at, sheets[id(look.sums)], cells)
-            _add_numbers(look, at, sheets[id(self._numbers)], cells, codes)
+                look.add_buckets(at, sheets[id(look.sums)], cells)
+            look.add_numbers(at, sheets[id(self._numbers)], cells, codes)
             for costs in self._costs.layouts():
                 if costs.rows is rows:
-                    _add_costs(costs, at, sheets[id(self._numbers)], cells)
+                    looks.add_costs(costs, at, sheets[id(self._numbers)], cells)
 
     def forget(self, before: int) -> list[int]:
         """Forget the cells that changed last before this time and have no rows; answers their numbers."""
@@ -273,47 +243,3 @@ class Reading:
             sums.release(gone)
         self._checksums[gone] = 0
         return gone
-
-
-def _add_buckets(look: _Look, at: _Rows, sheet: Sheet, cells: npt.NDArray[np.integer]) -> None:
-    rows, places = look.rows, sheet.at(cells)
-    for bucket, column in enumerate(look.columns):
-        counts = rows.counts[at, bucket]
-        if rows.base_counts is not None:
-            # The arithmetic is modulo 2^64, so that a base can be below zero.
-            counts = counts + rows.base_counts[at, bucket]
-        sheet.add(column, places, counts.astype(np.float64))
-    sheet.add(sheet.sums.width - 1, places, _values(rows, at))
-
-
-def _values(rows: Rows, at: _Rows) -> Floats:
-    return rows.values[at] if rows.base_values is None else rows.values[at] + rows.base_values[at]
-
-
-def _add_numbers(
-    look: _Look, at: _Rows, sheet: Sheet, cells: npt.NDArray[np.integer], codes: npt.NDArray[np.integer]
-) -> None:
-    rows, values = look.rows, _values(look.rows, at)
-    for code in np.unique(codes).tolist():
-        if code == Code.NOTHING:
-            continue
-        some = np.flatnonzero(codes == code)
-        places = sheet.at(cells[some])
-        if code == Code.ERRORS:
-            counts = rows.counts[at][some]
-            if rows.base_counts is not None:
-                counts = counts + rows.base_counts[at][some]
-            sheet.add(COLUMNS[Number.ERRORS], places, counts.sum(axis=1).astype(np.float64))
-        for number in COUNTED.get(Code(code), ()):
-            sheet.add(COLUMNS[number], places, values[some])
-
-
-def _add_costs(costs: CostRows, at: _Rows, sheet: Sheet, cells: npt.NDArray[np.integer]) -> None:
-    """Add the costs of tokens. A row that was released since they were looked at is another stream's by now."""
-    rows = np.arange(at.start, at.stop) if isinstance(at, slice) else at
-    there = rows < costs.size
-    there[there] = costs.owner[rows[there]] == costs.rows.owner[rows[there]]
-    rows, places = rows[there], sheet.at(cells[there])
-    sheet.add(COLUMNS[Number.COST], places, costs.usd[rows].astype(np.float64))
-    sheet.add(UNITS, places, costs.units[rows].astype(np.float64))
-    sheet.add(COLUMNS[Number.UNPRICED], places, costs.unpriced[rows].astype(np.float64))

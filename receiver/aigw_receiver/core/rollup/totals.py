@@ -21,7 +21,9 @@ def subtract(later: Totals, earlier: Totals) -> Totals:
 def _gained(later: Distribution, earlier: Distribution | None) -> Distribution:
     if earlier is None:
         return later
-    counts = [max(after - before, 0) for after, before in zip(later.counts, earlier.counts, strict=True)]
+    pairs = zip(later.counts, earlier.counts, strict=True)
+    # Thousands are made for one chart, and max() takes three times as long.
+    counts = [after - before if after > before else 0 for after, before in pairs]
     return Distribution(later.bounds, tuple(counts), max(later.sum - earlier.sum, 0.0))
 
 

@@ -124,8 +124,10 @@ def test_everything_asked() -> None:
         *(
             (
                 [("from", text)],
-                "from: expected a time such as 2026-01-31T12:00:00Z, seconds since 1970, or a time ago such as -1h, "
-                f"got {text!r}",
+                (
+                    "from: expected a time such as 2026-01-31T12:00:00Z, seconds since 1970, or a time ago such as "
+                    f"-1h, got {text!r}"
+                ),
             )
             for text in (
                 "yesterday",

@@ -1,5 +1,6 @@
 """The answers about gateways: which are listed, what stands in them, and which series are shown."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ _HEAD = {
     "since": NOW / SECOND - 3600,
     "latest": NOW / SECOND - 4,
     "source": "store",
+    "warning": None,
 }
 _POD = Heard("pod-1", False, False, NOW - 5 * SECOND, NOW - SECOND, 10 * SECOND, 7)
 
@@ -69,6 +71,23 @@ def test_hints() -> None:
     one = documents.list_gateways(_scene(), {_cell(View.GATEWAY): NOTHING}, known=1)["hint"]
     assert f"Nothing in this window: a gateway{beyond}" == one
     assert f"Nothing in this window: 2 gateways{beyond}" == documents.list_gateways(_scene(), {}, known=2)["hint"]
+
+
+def test_warning() -> None:
+    """Numbers of half a window are shown as those of all of it, and nobody is told why."""
+    scene = dataclasses.replace(_scene(), warning="Prometheus at p: refused")
+    assert "Prometheus at p: refused" == documents.list_gateways(scene, {}, known=0)["warning"]
+
+
+def test_streams_that_were_left() -> None:
+    """A model whose clients leave all its streams is not listed, or stands before one with requests."""
+    left = Totals({}, {Measure.FIRST_TOKEN: (Distribution((1.0,), (5, 0), 2.0),)})
+    gains = {_cell(View.MODEL, "p", "left"): left, _cell(View.MODEL, "p", "x"): _requests(1)}
+    listed = documents.show_gateway(_scene(), ("ns", "gw"), gains)["models"]
+    assert [("left", 0, 5), ("x", 1, 0)] == [
+        (row["model"], row["totals"]["requests"], row["totals"]["time_to_first_token"]["count"]) for row in listed
+    ]
+    assert (["x", "left"], 0) == ([cell.key[-1] for cell in documents.choose(gains, 2)[0]], 0)
 
 
 def test_gateway() -> None:

@@ -61,16 +61,26 @@ def test_all_gateways() -> None:
     assert '{gateway_name!=""}' in promql.window_query(_COST, View.GATEWAY, None, 0, SECOND).expression
 
 
+def test_presence_question() -> None:
+    """A Prometheus that knows of an earlier time is taken for one that does not, or asked about another time."""
+    question = promql.presence_question(10 * SECOND, 70 * SECOND)
+    names = ("gen_ai_server_request_duration_seconds", "gen_ai_server_time_to_first_token_seconds")
+    counters = [f"{name}_count" for name in (*names, "mcp_request_duration_seconds")] + ["mcp_method_count_total"]
+    expected = " or ".join(f'count(last_over_time({name}{{gateway_name!=""}}[60000ms]))' for name in counters)
+    assert ("/api/v1/query", {"query": expected, "time": "70.000000000"}) == (question.path, question.parameters)
+    assert "[1ms]" in promql.presence_question(SECOND - 1, SECOND).expression
+
+
 @pytest.mark.parametrize("view", View)
 def test_families(view: View) -> None:
     """A view is asked for numbers that it does not have, or not for all that it has."""
     counts = {
-        View.GATEWAY: 17,
-        View.POD: 17,
+        View.GATEWAY: 18,
+        View.POD: 18,
         View.PROVIDER: 10,
         View.MODEL: 10,
-        View.MCP_BACKEND: 7,
-        View.MCP_METHOD: 2,
+        View.MCP_BACKEND: 8,
+        View.MCP_METHOD: 3,
         View.MCP_CAPABILITY: 1,
     }
     assert counts[view] == len([*promql.families_of(view)])

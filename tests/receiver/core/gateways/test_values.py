@@ -18,7 +18,8 @@ _TOTALS = Totals(
         Number.COST: 0.25,
         Number.UNPRICED: 7.0,
         Number.MCP_MESSAGES: 8,
-        Number.MCP_ERRORS: 2,
+        Number.MCP_ERRORS: 3,
+        Number.MCP_FAILED: 2,
         Number.MCP_CAPABILITIES: 3,
     },
     {Measure.DURATION: (_SPREAD,), Measure.MCP_DURATION: (_TWO,)},
@@ -51,8 +52,9 @@ def test_document() -> None:
         "mcp": {
             "messages": 8,
             "requests": 2,
-            "errors": 2,
-            "error_ratio": 0.25,
+            "errors": 3,
+            "failed": 2,
+            "error_ratio": 0.375,
             "duration": {**two, "overflow_ratio": 0.0},
             "initialization": _NONE,
         },
@@ -84,7 +86,8 @@ def test_names() -> None:
         "cost_usd": 0.25,
         "unpriced_tokens": 7,
         "mcp_messages": 8,
-        "mcp_errors": 2,
+        "mcp_errors": 3,
+        "mcp_failed": 2,
         "mcp_capabilities": 3,
         "duration_avg": 2.0,
         "duration_p50": 1.25,
@@ -97,7 +100,7 @@ def test_names() -> None:
         "mcp_initialization_overflow_ratio": None,
     }
     assert shown == {name: values.value(name, _TOTALS) for name in shown}
-    assert 49 == len(values.NAMES)
+    assert 50 == len(values.NAMES)
 
 
 def test_sources() -> None:
@@ -124,6 +127,7 @@ def test_busy() -> None:
     assert not values.is_busy(Totals({Number.COST: 1.0}, {}))
     for totals in (
         Totals({}, {Measure.DURATION: (_TWO,)}),
+        Totals({}, {Measure.FIRST_TOKEN: (_TWO,)}),
         Totals({}, {Measure.MCP_DURATION: (_TWO,)}),
         Totals({Number.MCP_MESSAGES: 1}, {}),
         Totals({Number.MCP_CAPABILITIES: 1}, {}),

@@ -3,7 +3,7 @@
 import pytest
 
 from aigw_receiver.core.rollup.model import Distribution
-from aigw_receiver.core.rollup.quantiles import overflow_ratio, quantile
+from aigw_receiver.core.rollup.quantiles import overflow_ratio, quantile, quantiles
 
 
 def _of(*counts: int, bounds: tuple[float, ...] = (1.0, 2.0, 4.0)) -> Distribution:
@@ -50,6 +50,15 @@ def test_one_distribution(counts: tuple[int, ...], q: float, expected: float | N
 def test_distributions_together(distributions: list[Distribution], q: float, expected: float | None) -> None:
     """Streams with other bounds move a percentile, or what lies above their last bound is taken for less."""
     assert expected == quantile(distributions, q)
+
+
+def test_several() -> None:
+    """A percentile that is asked for beside others is another one."""
+    one, other = _of(2, 2, 4, 2), _of(5, 5, bounds=(3.0,))
+    shares = (0.0, 0.5, 0.75, 0.99, 1.0)
+    for distributions in ([one], [one, other], []):
+        assert [quantile(distributions, q) for q in shares] == quantiles(distributions, shares)
+    assert [1.0, 2.0, 3.5] == quantiles([one], (0.2, 0.4, 0.7))
 
 
 @pytest.mark.parametrize("q", [-0.1, 1.1, float("nan")])
