@@ -26,11 +26,6 @@ StartAiGateway = Callable[[extproc.Settings], ai_gateway.AiGateway]
 """installs and starts a stand-in for AI Gateway; it is gone at the end of the test"""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Declare the mark."""
-    config.addinivalue_line("markers", "cluster: needs a real control plane (make test-cluster)")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the control plane, so that `-m "not cluster"` leaves it out."""
     for item in items:

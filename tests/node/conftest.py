@@ -17,11 +17,6 @@ _VERSION: Final = "next"
 """the tag of the images that the chart is upgraded to"""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker, which tests/cluster has too: `make test` leaves out what has it."""
-    config.addinivalue_line("markers", "cluster: needs a real node (make test-install)")
-
-
 def _cannot(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)

@@ -1,4 +1,4 @@
-"""A real headless Chromium, one per module, and a look at the page that notes what must not happen.
+"""A real headless Chromium, one per module, and looks at the page that note what must not happen.
 
 What must not happen: a request to another host than the receiver's listener, an error or a warning on the console, and
 an error in a script. It knows nothing of what the page shows.
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 TREE: Final = Path(__file__).parents[2]
 AXE: Final = TREE / ".cache" / "page" / "node_modules" / "axe-core" / "axe.min.js"
@@ -51,24 +51,54 @@ def find_chromium() -> str:
 
 
 @contextlib.contextmanager
-def start_browser() -> Iterator[Browser]:
+def start_browser() -> Iterator["Readers"]:
     """A browser of its own; Playwright's loop ends with it, since tests of coroutines may follow in this process."""
     program = find_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(_FLAGS))
         try:
-            yield browser
+            yield Readers(browser)
         finally:
             browser.close()
+
+
+class Readers:
+    """The profiles of one browser. Those who look alike share one, so that the page's files are fetched once."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._known: dict[tuple[tuple[int, int], Any], BrowserContext] = {}
+
+    @contextlib.contextmanager
+    def profile(self, size: tuple[int, int], color_scheme: Any, *, fresh: bool) -> Iterator[BrowserContext]:
+        """The one of these looks, or a fresh one for whoever changes what a profile keeps: its storage, its clock."""
+        if fresh:
+            with contextlib.closing(self._start(size, color_scheme)) as context:
+                yield context
+            return
+        key = (size, color_scheme)
+        if key not in self._known:
+            self._known[key] = self._start(*key)
+        yield self._known[key]
+
+    def _start(self, size: tuple[int, int], color_scheme: Any) -> BrowserContext:
+        context = self._browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme=color_scheme,
+            locale="en-US",
+            timezone_id="Europe/Berlin",
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(_PATIENCE_MS)
+        return context
 
 
 # Without slots: Playwright sets attributes on the object whose methods it calls.
 @dataclasses.dataclass
 class Look:
-    """One reader: the page in a fresh profile, and what went wrong so far."""
+    """One reader: the page in a tab, and what went wrong so far."""
 
     page: Page
-    context: BrowserContext
     address: str
     complaints: list[str] = dataclasses.field(default_factory=list)
     outside: list[str] = dataclasses.field(default_factory=list)
@@ -103,8 +133,8 @@ class Look:
         """Note what must not happen."""
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"error in a script: {error}"))
-        self.context.on("request", self._request)
-        self.context.route(lambda url: not url.startswith(self.address + "/"), self._refuse)
+        # Not by a route, which would take the browser's cache away. No other host is found (see _FLAGS).
+        self.page.on("request", self._request)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning", "assert"}:
@@ -112,43 +142,34 @@ class Look:
 
     def _request(self, request: Request) -> None:
         self.asked.append(request.url.removeprefix(self.address))
-
-    def _refuse(self, route: Route) -> None:
-        if not route.request.url.startswith(("data:", "blob:", "about:")):
-            self.outside.append(route.request.url)
-        route.abort()
+        if not request.url.startswith((self.address + "/", "data:", "blob:", "about:")):
+            self.outside.append(request.url)
 
 
 @contextlib.contextmanager
 def look_at(
-    browser: Browser,
+    readers: Readers,
     address: str,
     *,
     size: tuple[int, int] = WIDE,
     color_scheme: Any = "light",
+    fresh: bool = False,
     complaints: Sequence[str] = (),
 ) -> Iterator[Look]:
     """A reader of the page at an address; at the end nothing must have gone wrong.
 
-    `complaints` are words of those that the test itself brings about.
+    `complaints` are words of those that the test itself brings about. `fresh` is as of `Readers.profile`.
     """
-    context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]},
-        color_scheme=color_scheme,
-        locale="en-US",
-        timezone_id="Europe/Berlin",
-        reduced_motion="reduce",
-    )
-    try:
-        context.set_default_timeout(_PATIENCE_MS)
-        look = Look(context.new_page(), context, address)
+    with (
+        readers.profile(size, color_scheme, fresh=fresh) as context,
+        contextlib.closing(context.new_page()) as page,
+    ):
+        look = Look(page, address)
         look.watch()
         yield look
-        look.page.evaluate("0")  # what was said meanwhile is in
+        page.evaluate("0")  # what was said meanwhile is in
         unexpected = [said for said in look.complaints if not any(words in said for words in complaints)]
         assert ([], []) == (unexpected, look.outside)
-    finally:
-        context.close()
 
 
 @functools.cache

@@ -5,11 +5,10 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
 
 from aigw_demo.series import SeriesMap
 from dataplane import real_envoy
-from web.browser import Look, find_chromium, look_at, start_browser
+from web.browser import Look, Readers, find_chromium, look_at, start_browser
 from web.site import Site, start_site
 
 Opener = Callable[..., AbstractContextManager[Look]]
@@ -31,17 +30,17 @@ def recorded(site: Site) -> SeriesMap:
 
 
 @pytest.fixture(scope="module")
-def browser(site: Site) -> Iterator[Browser]:  # noqa: ARG001  # its loop must not run when the site is started
+def readers(site: Site) -> Iterator[Readers]:  # noqa: ARG001  # its loop must not run when the site is started
     """A real headless Chromium."""
     with start_browser() as running:
         yield running
 
 
 @pytest.fixture
-def look(browser: Browser, site: Site) -> Opener:
+def look(readers: Readers, site: Site) -> Opener:
     """Opens the page of that receiver for one reader, as `with look(color_scheme="dark") as reader`."""
 
     def opened(**options: Any) -> AbstractContextManager[Look]:
-        return look_at(browser, site.address, **options)
+        return look_at(readers, site.address, **options)
 
     return opened

@@ -10,8 +10,12 @@ from web.conftest import Opener
 GATEWAY = "/gateways/shop/storefront"
 TABS = ("overview", "providers", "models", "mcp", "requests", "pods")
 PAGES = {"gateways": "/", **{tab: f"{GATEWAY}/{tab}" for tab in TABS}}
-# Colours are all that another theme changes.
-RULES = {"light": (), "dark": ("color-contrast",), "narrow": ()}
+# All rules once; and those on what another theme, or another width, changes.
+RULES = {
+    "light": (),
+    "dark": ("color-contrast",),
+    "narrow": ("color-contrast", "scrollable-region-focusable", "target-size"),
+}
 # Far more than any page of the tests has to offer.
 _MOST_STEPS = 120
 

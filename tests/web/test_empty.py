@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 import receiver_program
 from web import reading
-from web.browser import LOOKS, find_chromium, find_violations, look_at, screenshot_folder, start_browser
+from web.browser import LOOKS, Readers, find_chromium, find_violations, look_at, screenshot_folder, start_browser
 from web.site import CONFIG
 
 
@@ -20,16 +20,16 @@ def receiver() -> Iterator[receiver_program.Receiver]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def readers() -> Iterator[Readers]:
     """A real headless Chromium."""
     with start_browser() as running:
         yield running
 
 
 @pytest.mark.parametrize("style", LOOKS)
-def test_nothing_yet_says_what_to_do(receiver: receiver_program.Receiver, browser: Browser, style: str) -> None:
+def test_nothing_yet_says_what_to_do(receiver: receiver_program.Receiver, readers: Readers, style: str) -> None:
     """Whoever has just installed it looks at an empty page, and does not know why."""
-    with look_at(browser, receiver.http, **LOOKS[style]) as reader:
+    with look_at(readers, receiver.http, **LOOKS[style]) as reader:
         page = reader.open("/")
         expect(page.locator("[data-notice=empty]")).to_contain_text("no export yet", ignore_case=True)
         assert [] == list(reading.rows(page, "gateways"))

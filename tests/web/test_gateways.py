@@ -1,5 +1,9 @@
 """The gateways at a glance, with the numbers that the clients sent."""
 
+from collections import Counter
+
+from playwright.sync_api import Page
+
 from aigw_demo.fleet import PODS
 from aigw_demo.series import SeriesMap
 from web import reading, truth
@@ -22,6 +26,23 @@ def test_each_gateway_shows_what_was_sent(recorded: SeriesMap, look: Opener) -> 
         assert [] == reading.differences(truth.totals(recorded, namespace, name), row)
         live = sum((pod.namespace, pod.gateway) == (namespace, name) for pod in PODS)
         assert ("active", str(live)) == (row["state"], row["pods"])
+
+
+def test_all_columns_fit_a_laptop(recorded: SeriesMap, look: Opener) -> None:
+    """The last columns of the list are cut off, or one of the numbers at the head stands in a row of its own."""
+    assert recorded
+    with look() as reader:
+        page = reader.open("/")
+        hidden = page.locator(".scroller").evaluate("each => each.scrollWidth - each.clientWidth")
+        paths = ("/", "/gateways/shop/storefront/overview", "/gateways/shop/storefront/mcp")
+        heads = [tile_rows(reader.open(path)) for path in paths]
+    assert (0, [[5], [5, 5], [8]]) == (hidden, heads)
+
+
+def tile_rows(page: Page) -> list[int]:
+    """How many tiles stand in each row."""
+    tops = page.locator("[data-tile]:visible").evaluate_all("tiles => tiles.map(each => each.offsetTop)")
+    return list(Counter(tops).values())
 
 
 def test_tiles_are_the_sums(recorded: SeriesMap, look: Opener) -> None:

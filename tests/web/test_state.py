@@ -53,7 +53,7 @@ def test_a_wrong_range_is_refused_in_words(recorded: SeriesMap, look: Opener) ->
 def test_refreshes_by_itself(site: Site, recorded: SeriesMap, look: Opener) -> None:
     """Who leaves the page open looks at old numbers, or a page that should rest asks on and on."""
     assert recorded
-    with look() as reader:
+    with look(fresh=True) as reader:
         reader.page.clock.install()
         page = reader.open("/")
         heard = "tr[data-gateway='shop/storefront'] [data-field=last_export]"
@@ -111,7 +111,7 @@ def test_colours_are_kept(recorded: SeriesMap, look: Opener) -> None:
     """The choice of light or dark is lost, or that of the system is not followed."""
     assert recorded
     background = "getComputedStyle(document.documentElement).backgroundColor"
-    with look(color_scheme="dark") as reader:
+    with look(color_scheme="dark", fresh=True) as reader:
         page = reader.open("/?refresh=off")
         dark = page.evaluate(background)
         page.locator("#theme").select_option("light")

@@ -16,9 +16,8 @@ LLM_FIELDS = {
     *("tokens_total", "cost_usd", "unpriced_tokens", "duration_avg", "duration_p95", "ttft_avg", "ttft_p95"),
     *("tpot_avg", "tpot_p95"),
 }
-MCP_FIELDS = {
-    *("mcp_messages", "mcp_errors", "mcp_error_ratio", "mcp_requests", "mcp_duration_avg", "mcp_duration_p95"),
-}
+CALL_FIELDS = {"mcp_messages", "mcp_errors", "mcp_failed", "mcp_protocol_errors", "mcp_error_ratio"}
+MCP_FIELDS = {"mcp_messages", "mcp_errors", "mcp_error_ratio", "mcp_requests", "mcp_duration_avg", "mcp_duration_p95"}
 START_FIELDS = {"mcp_initialization_avg", "mcp_initialization_p95"}
 
 
@@ -64,6 +63,7 @@ def test_overview(recorded: SeriesMap, look: Opener, namespace: str, name: str) 
             "ttft_p95",
             "tpot_avg",
             "mcp_messages",
+            "mcp_errors",
         }
         assert {*fields, "completeness"} == set(shown)
         assert [] == reading.differences(wanted, shown)
@@ -135,13 +135,16 @@ def test_mcp(recorded: SeriesMap, look: Opener, namespace: str, name: str) -> No
     whole = truth.totals(recorded, namespace, name)
     assert {*MCP_FIELDS, *START_FIELDS} == set(tiles)
     assert [] == reading.differences(whole, tiles)
-    assert {"messages": whole["mcp_messages"], "failed + error": whole["mcp_errors"]} == drawn
+    lines = {"messages": "mcp_messages", "failed + error": "mcp_errors", "failed": "mcp_failed"}
+    assert {line: whole[field] for line, field in lines.items()} == drawn
     by_backend = parts(recorded, namespace, name, "mcp_backend")
     named = {key: row for key, row in backends.items() if key}
-    compare({backend: numbers for (backend,), numbers in by_backend.items()}, named, {*MCP_FIELDS, *START_FIELDS})
+    compare(
+        {backend: numbers for (backend,), numbers in by_backend.items()}, named, MCP_FIELDS | CALL_FIELDS | START_FIELDS
+    )
     calls = {key: value for key, value in recorded.items() if key.family == instruments.MCP_METHOD_COUNT.family}
     by_method = parts(calls, namespace, name, "mcp_method_name", "mcp_backend")
-    compare({f"{two} {one}": numbers for (one, two), numbers in by_method.items()}, methods, {"mcp_messages"})
+    compare({f"{two} {one}": numbers for (one, two), numbers in by_method.items()}, methods, CALL_FIELDS)
     negotiated = truth.capabilities(recorded, namespace, name)
     assert {" ".join(key): number for key, number in negotiated.items()} == {
         key: reading.number(row["count"]) for key, row in capabilities.items()

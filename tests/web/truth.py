@@ -59,7 +59,10 @@ def totals(series: SeriesMap, namespace: str, gateway: str, **labels: str) -> Nu
     errors = sum(rollup.count_failures(chosen).values())
     tokens = {kind: float(sum(rollup.sum_tokens(chosen, kind).values())) for kind in _TOKENS}
     calls = _calls(chosen)
-    failed = sum(number for key, number in calls.items() if key.label("status") != "success")
+    wrong = {
+        status: sum(number for key, number in calls.items() if key.label("status") == status)
+        for status in ("failed", "error")
+    }
     numbers: Numbers = {
         "requests": requests.count,
         "errors": errors,
@@ -70,8 +73,10 @@ def totals(series: SeriesMap, namespace: str, gateway: str, **labels: str) -> Nu
         "unpriced_tokens": 0,
         "mcp_messages": sum(calls.values()),
         "mcp_requests": _histogram(chosen, instruments.MCP_REQUEST_DURATION).count,
-        "mcp_errors": failed,
-        "mcp_error_ratio": failed / sum(calls.values()) if calls else None,
+        "mcp_errors": sum(wrong.values()),
+        "mcp_failed": wrong["failed"],
+        "mcp_protocol_errors": wrong["error"],
+        "mcp_error_ratio": sum(wrong.values()) / sum(calls.values()) if calls else None,
     }
     for field, (instrument, _) in _DURATIONS.items():
         numbers |= _durations(field, _histogram(chosen, instrument))
@@ -107,7 +112,8 @@ def flatten(answer: Mapping[str, Any]) -> Numbers:
     mcp = answer["mcp"]
     numbers: Numbers = {name: answer[name] for name in ("requests", "errors", "error_ratio", "cost_usd")}
     numbers |= {f"tokens_{kind}": answer["tokens"][kind] for kind in (*_TOKENS, "total")}
-    numbers |= {f"mcp_{name}": mcp[name] for name in ("messages", "requests", "errors", "error_ratio")}
+    numbers |= {f"mcp_{name}": mcp[name] for name in ("messages", "requests", "errors", "failed", "error_ratio")}
+    numbers["mcp_protocol_errors"] = mcp["errors"] - mcp["failed"]
     numbers["unpriced_tokens"] = answer["unpriced_tokens"]
     for field, (_, path) in _DURATIONS.items():
         durations: Any = answer

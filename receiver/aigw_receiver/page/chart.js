@@ -61,7 +61,8 @@ export class Chart {
     this.details = el("details", {}, [el("summary", {}, "Show as table"), this.table], {
       toggle: () => this.drawTable(),
     });
-    this.element = el("figure", { class: "chart card", "data-chart": options.name }, [
+    // Nothing is seen of it until it has something to show.
+    this.element = el("figure", { class: "chart card", "data-chart": options.name, hidden: true }, [
       el("figcaption", {}, [el("h3", {}, options.title), this.unit]),
       el("div", { class: "plot-frame" }, [this.area, this.nothing]),
       this.when,
@@ -72,9 +73,13 @@ export class Chart {
     this.plot = new Plot(this.area, options.unit, (place) => this.drawLegend(place));
   }
 
-  /** @param {ChartData} data */
-  set(data) {
+  /**
+   * @param {ChartData} data
+   * @returns {Promise<void>} until it is drawn
+   */
+  async set(data) {
     this.data = data;
+    this.element.hidden = false;
     setText(this.unit, this.options.perStep ? `per ${span(data.step)}` : "");
     const empty = data.lines.every((line) => line.values.every((value) => value === null));
     this.nothing.hidden = !empty;
@@ -85,9 +90,9 @@ export class Chart {
     const hint = [data.hint ?? "", left].filter((text) => text !== "").join(" ");
     setText(this.hint, hint);
     this.hint.hidden = hint === "";
-    this.plot.set(data, this.off);
     this.drawLegend(null);
     this.drawTable();
+    await this.plot.set(data, this.off);
   }
 
   /** Ends what the chart has going on. */
@@ -166,7 +171,7 @@ export class Chart {
   /** @param {string} name */
   toggle(name) {
     if (!this.off.delete(name)) this.off.add(name);
-    if (this.data !== null) this.plot.set(this.data, this.off);
+    if (this.data !== null) void this.plot.set(this.data, this.off);
     this.drawLegend(null);
   }
 
@@ -197,6 +202,20 @@ export class Chart {
       ]),
     );
     this.table.scrollTop = top;
+  }
+}
+
+/**
+ * Draws the charts of a panel, one after the other.
+ *
+ * @param {Chart[]} charts
+ * @param {(number: number) => ChartData} dataOf the chart of this number
+ * @param {import("./portion.js").Portion} portion
+ */
+export async function drawCharts(charts, dataOf, portion) {
+  for (const [number, chart] of charts.entries()) {
+    await chart.set(dataOf(number));
+    if (portion.over()) await portion.next();
   }
 }
 

@@ -63,11 +63,21 @@ export function day(seconds) {
  * @returns {string}
  */
 export function utc(seconds) {
-  return `${new Date(seconds * 1000).toISOString().replace("T", " ").replace("Z", "")} UTC`;
+  return `${iso(seconds).replace("T", " ").replace("Z", "")} UTC`;
 }
 
 /**
- * How long ago something was: 12 s ago.
+ * As a machine reads it, to the millisecond: a date would cut off what a float has too little.
+ *
+ * @param {number} seconds
+ * @returns {string}
+ */
+function iso(seconds) {
+  return new Date(Math.round(seconds * 1000)).toISOString();
+}
+
+/**
+ * How long ago something was, in one unit: 95 s ago, 2 min ago.
  *
  * @param {number | null} seconds
  * @param {number} now
@@ -76,7 +86,9 @@ export function utc(seconds) {
 export function ago(seconds, now) {
   if (seconds === null) return NONE;
   const passed = now - seconds;
-  return passed < 1 ? "just now" : `${span(passed)} ago`;
+  if (passed < 1) return "just now";
+  if (passed < 120) return `${Math.floor(passed)} s ago`;
+  return `${span(passed, 1)} ago`;
 }
 
 /**
@@ -101,5 +113,5 @@ export function timeElement(seconds, now) {
  */
 export function setTime(element, seconds, text) {
   setText(element, text);
-  setAttributes(element, { datetime: new Date(seconds * 1000).toISOString(), title: utc(seconds) });
+  setAttributes(element, { datetime: iso(seconds), title: utc(seconds) });
 }

@@ -79,13 +79,32 @@ export function setText(element, text) {
  * @param {(child: Child, item: Item) => void} update called for new children as well
  */
 export function setChildren(parent, items, keyOf, create, update) {
-  const focused = document.activeElement;
-  const known = new Map(
-    [...parent.children].map((child) => {
-      const made = /** @type {Child} */ (child);
-      return [made.dataset["key"], made];
-    }),
-  );
+  const placing = placeChildren(parent, items, keyOf, create, update);
+  while (!placing.next().done);
+}
+
+/**
+ * The same, a child at each step. Whoever stops before the end, or sets the children otherwise meanwhile, begins anew.
+ *
+ * @template Item
+ * @template {HTMLElement} Child
+ * @param {HTMLElement} parent
+ * @param {Item[]} items
+ * @param {(item: Item) => string} keyOf
+ * @param {(item: Item) => Child} create
+ * @param {(child: Child, item: Item) => void} update
+ * @returns {Generator<void, void>}
+ */
+export function* placeChildren(parent, items, keyOf, create, update) {
+  const wanted = new Set(items.map(keyOf));
+  /** @type {Map<string, Child>} */
+  const known = new Map();
+  for (const each of [...parent.children]) {
+    const child = /** @type {Child} */ (each);
+    const key = child.dataset["key"] ?? "";
+    if (wanted.has(key)) known.set(key, child);
+    else child.remove();
+  }
   let next = parent.firstElementChild;
   for (const item of items) {
     const key = keyOf(item);
@@ -94,14 +113,25 @@ export function setChildren(parent, items, keyOf, create, update) {
       child = create(item);
       child.dataset["key"] = key;
     }
-    known.delete(key);
     if (child === next) next = next.nextElementSibling;
-    else parent.insertBefore(child, next);
+    else insert(parent, child, next);
     update(child, item);
+    yield;
   }
-  for (const child of known.values()) child.remove();
+}
+
+/**
+ * @param {HTMLElement} parent
+ * @param {HTMLElement} child
+ * @param {Element | null} before
+ */
+function insert(parent, child, before) {
+  const focused = document.activeElement;
+  parent.insertBefore(child, before);
   // Moving an element takes the focus away from it.
-  if (focused instanceof HTMLElement && focused !== document.activeElement && parent.contains(focused)) focused.focus();
+  if (focused instanceof HTMLElement && focused !== document.activeElement && child.contains(focused)) {
+    focused.focus({ preventScroll: true });
+  }
 }
 
 /**

@@ -6,6 +6,15 @@ export const NONE = "–";
 const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const SHORT = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
 const FULL = new Intl.NumberFormat("en-US", { maximumFractionDigits: 12 });
+const THREE = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });
+const TENTHS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
+const HUNDREDTHS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
+
+/** By how many digits they have behind the point, at least two. A new one for each value would take most of the time. */
+const MONEY = [...Array(13).keys()].map((places) => {
+  const digits = Math.max(2, places);
+  return new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: digits });
+});
 
 /**
  * Writes a value.
@@ -46,7 +55,7 @@ export function money(value) {
   if (size >= 100_000) return `$${SHORT.format(value)}`;
   let digits = 2;
   if (size < 1) digits = Math.min(12, Math.max(2, 2 - Math.floor(Math.log10(size))));
-  return `$${value.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: digits })}`;
+  return `$${MONEY[digits]?.format(value)}`;
 }
 
 /**
@@ -92,7 +101,7 @@ export function ratio(value) {
   if (percent === 0 || percent === 100) return `${percent} %`;
   if (percent < 0.01) return "< 0.01 %";
   if (percent > 99.99 && percent < 100) return "> 99.99 %";
-  return `${percent.toLocaleString("en-US", { maximumFractionDigits: percent < 10 ? 2 : 1 })} %`;
+  return `${(percent < 10 ? HUNDREDTHS : TENTHS).format(percent)} %`;
 }
 
 /**
@@ -119,9 +128,10 @@ export function bytes(value) {
  * Whole seconds as words: 45 s, 3 min, 2 h 5 min, 4 d.
  *
  * @param {number} seconds
+ * @param {number} [most] how many units at most
  * @returns {string}
  */
-export function span(seconds) {
+export function span(seconds, most = 2) {
   const units = [86_400, 3600, 60, 1];
   const names = ["d", "h", "min", "s"];
   let rest = Math.round(Math.max(0, seconds));
@@ -131,7 +141,7 @@ export function span(seconds) {
     rest -= number * unit;
     if (number > 0) words.push(`${number} ${names[place]}`);
     else if (words.length > 0) break;
-    if (words.length === 2) break;
+    if (words.length === most) break;
   }
   return words.join(" ") || "0 s";
 }
@@ -143,5 +153,5 @@ export function span(seconds) {
  * @returns {string}
  */
 function digits(value) {
-  return value.toLocaleString("en-US", { maximumSignificantDigits: 3 });
+  return THREE.format(value);
 }

@@ -12,6 +12,7 @@ import { el, setAttributes, setText } from "./dom.js";
 import { notice } from "./notice.js";
 import { McpPanel } from "./mcp.js";
 import { OverviewPanel } from "./overview.js";
+import { Portion } from "./portion.js";
 import { asParameters, readRange } from "./range.js";
 import { RequestsPanel } from "./requests.js";
 import * as route from "./route.js";
@@ -27,13 +28,14 @@ import { makeModels, makePods, makeProviders } from "./splits.js";
  * @property {route.Route} shown
  * @property {Record<string, string>} range as parameters of the API
  * @property {AbortSignal} signal
+ * @property {Portion} portion in which it is drawn
  */
 
 /**
  * @typedef {object} Panel
  * @property {HTMLElement} element
  * @property {(context: Context) => Promise<any>} fetch what it needs beside the gateway's document
- * @property {(document: GatewayDocument, data: any, context: Context) => void} show
+ * @property {(document: GatewayDocument, data: any, context: Context) => Promise<void>} show
  * @property {(context: Context) => void} [arrive] told a new address at once
  * @property {() => void} close
  */
@@ -110,25 +112,28 @@ export class GatewayView {
    * @returns {Context}
    */
   context(shown, signal) {
-    return { gateway: this.gateway, shown, range: asParameters(readRange(shown.query)), signal };
+    const range = asParameters(readRange(shown.query));
+    return { gateway: this.gateway, shown, range, signal, portion: new Portion(signal) };
   }
 
   /**
    * @param {route.Route} shown
    * @param {AbortSignal} signal
+   * @param {(window: import("./types.js").Window) => void} reveal
    */
-  async load(shown, signal) {
+  async load(shown, signal, reveal) {
     const context = this.context(shown, signal);
     const panel = this.panel;
-    if (panel === null) return null;
+    if (panel === null) return;
     const [document, data] = await Promise.all([getGateway(this.gateway, context.range, signal), panel.fetch(context)]);
-    if (signal.aborted) return null;
+    signal.throwIfAborted();
     this.showState(document);
-    panel.show(document, data, context);
     panel.element.hidden = false;
     this.place.querySelector(".loading")?.remove();
+    reveal({ ...document, warning: document.warning ?? warningOf(data) });
+    context.portion = new Portion(signal);
+    await panel.show(document, data, context);
     this.element.dataset["filled"] = "";
-    return document;
   }
 
   close() {
@@ -149,4 +154,15 @@ export class GatewayView {
     const kind = gateway.state === "silent" || gateway.state === "logs_only" ? "warning" : "info";
     this.reason.replaceChildren(...(text === "" ? [] : [notice(kind, "", text)]));
   }
+}
+
+/**
+ * What the answers of a panel warn of: one document, or several by name.
+ *
+ * @param {any} data
+ * @returns {string | null}
+ */
+function warningOf(data) {
+  const documents = data === null || typeof data !== "object" ? [] : [data, ...Object.values(data)];
+  return documents.map((each) => each?.warning).find((each) => typeof each === "string") ?? null;
 }

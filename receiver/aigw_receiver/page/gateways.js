@@ -9,7 +9,9 @@ import { getGateways } from "./api.js";
 import { showBadge } from "./badge.js";
 import { ago, utc } from "./clock.js";
 import { el, setAttributes, setText } from "./dom.js";
+import * as format from "./format.js";
 import { notice } from "./notice.js";
+import { Portion } from "./portion.js";
 import { asParameters, readRange } from "./range.js";
 import * as route from "./route.js";
 import { Table, numberColumn } from "./table.js";
@@ -76,24 +78,27 @@ export class GatewaysView {
   /**
    * @param {route.Route} shown
    * @param {AbortSignal} signal
+   * @param {(window: import("./types.js").Window) => void} reveal
    */
-  async load(shown, signal) {
+  async load(shown, signal, reveal) {
     const list = await getGateways(asParameters(readRange(shown.query)), signal);
     this.list = list;
     this.query = shown.query;
-    this.draw();
+    const drawn = this.draw(new Portion(signal));
+    reveal(list);
+    await drawn;
     this.element.dataset["filled"] = "";
-    return list;
   }
 
   close() {}
 
   applyFilter() {
     route.rewrite(route.changed({ filter: this.filter.value }));
-    this.draw();
+    void this.draw();
   }
 
-  draw() {
+  /** @param {Portion} [portion] */
+  async draw(portion) {
     const gateways = this.list?.gateways ?? [];
     const hint = this.list?.hint ?? "";
     const empty = gateways.length === 0;
@@ -108,8 +113,7 @@ export class GatewaysView {
     const text = this.filter.value.trim().toLowerCase();
     const found = gateways.filter((gateway) => nameOf(gateway).toLowerCase().includes(text));
     setText(this.found, text === "" ? "" : `${found.length} of ${gateways.length}`);
-    this.table.setRows(found);
-    for (const row of this.table.body.rows) row.dataset["gateway"] = row.dataset["row"];
+    await this.table.setRows(found, portion);
   }
 
   /** @param {Gateway[]} gateways */
@@ -123,7 +127,7 @@ export class GatewaysView {
     const unpriced = sum((each) => each.totals.unpriced_tokens);
     this.tiles.set("gateways", gateways.length, `${active} active${troubled > 0 ? `, ${troubled} need a look` : ""}`);
     this.tiles.set("requests", requests);
-    this.tiles.set("errors", errors, requests > 0 ? `${((errors / requests) * 100).toFixed(1)} % of requests` : "");
+    this.tiles.set("errors", errors, requests > 0 ? `${format.ratio(errors / requests)} of requests` : "");
     this.tiles.set(
       "tokens_total",
       sum((each) => each.totals.tokens.total),
@@ -201,6 +205,7 @@ export class GatewaysView {
     setText(reason, TROUBLED.has(row.state) ? row.state_reason : "");
     setAttributes(reason, { title: row.state_reason || null });
     setAttributes(cell, { "data-field": "gateway", "data-value": nameOf(row) });
+    if (cell.parentElement !== null) setAttributes(cell.parentElement, { "data-gateway": nameOf(row) });
   }
 }
 

@@ -17,11 +17,14 @@ import * as status from "./status_line.js";
 /**
  * @typedef {object} View
  * @property {HTMLElement} element
- * @property {(shown: route.Route, signal: AbortSignal) => Promise<import("./types.js").Window | null>} load
+ * @property {Load} load draws in portions, and reveals itself as soon as there is something to see
  * @property {() => string} title of what was loaded
  * @property {(shown: route.Route) => void} [arrive] told a new address at once, before anything is loaded
  * @property {() => void} close
  */
+
+/** @typedef {(shown: route.Route, signal: AbortSignal, reveal: Reveal) => Promise<void>} Load */
+/** @typedef {(window: import("./types.js").Window) => void} Reveal */
 
 /** @type {View | null} */
 let view = null;
@@ -59,6 +62,7 @@ function arrive() {
     byId("content").replaceChildren(view === null ? missing() : view.element);
     byId("stale").hidden = true;
     byId("missing-past").hidden = true;
+    status.showWarning("", () => void load());
     scrollTo(0, 0);
     // A new page is read from its beginning, as after any other link.
     if (!first) byId("main").focus({ preventScroll: true });
@@ -79,11 +83,8 @@ async function load() {
   }
   status.setBusy(true);
   try {
-    const window = await view.load(shown, controller.signal);
+    await view.load(shown, controller.signal, reveal);
     if (controller.signal.aborted) return;
-    byId("load-error").replaceChildren();
-    view.element.hidden = false;
-    status.setFresh(window);
     document.title = `${view.title()} · AI Gateway telemetry`;
     const heard = `${view.title()} loaded`;
     if (heard !== announced) status.announce((announced = heard));
@@ -94,6 +95,13 @@ async function load() {
   status.setBusy(false);
   document.body.dataset["loaded"] = String(Number(document.body.dataset["loaded"] ?? 0) + 1);
   schedule(shown.query);
+}
+
+/** Shows what is drawn of the view. @type {Reveal} */
+function reveal(window) {
+  byId("load-error").replaceChildren();
+  if (view !== null) view.element.hidden = false;
+  status.setFresh(window, () => void load());
 }
 
 /** @param {unknown} error */

@@ -1,10 +1,9 @@
 /** The tab MCP: what the gateway's MCP servers were asked, by server, method and negotiated capability. */
 
 import { getSeries } from "./api.js";
-import { Chart } from "./chart.js";
+import { Chart, drawCharts } from "./chart.js";
 import { el } from "./dom.js";
 import { showValue } from "./field.js";
-import * as format from "./format.js";
 import { ofMany, ofOne, percentilesOf } from "./series.js";
 import { Table, numberColumn, textColumn } from "./table.js";
 import { Tiles } from "./tiles.js";
@@ -28,10 +27,17 @@ const TILES = [
   totals.MCP_START_P95,
 ];
 
-const NUMBERS = [
+// What every list of MCP has.
+const COUNTS = [
   totals.MCP_MESSAGES,
   totals.MCP_ERRORS,
+  totals.MCP_FAILED,
+  totals.MCP_PROTOCOL_ERRORS,
   totals.MCP_ERROR_RATIO,
+];
+
+const NUMBERS = [
+  ...COUNTS,
   totals.MCP_REQUESTS,
   totals.MCP_LATENCY,
   totals.MCP_LATENCY_P95,
@@ -57,6 +63,7 @@ const CHARTS = [
     lines: [
       { value: "mcp_messages", name: "messages" },
       { value: "mcp_errors", name: "failed + error", tone: "error" },
+      { value: "mcp_failed", name: "failed" },
     ],
   },
   {
@@ -124,7 +131,7 @@ export class McpPanel {
         textColumn("method", "Method", (row) => row.method),
         textColumn("backend", "Server", (row) => row.backend),
         // Durations are told by server only.
-        ...[totals.MCP_MESSAGES, totals.MCP_ERRORS, totals.MCP_ERROR_RATIO].map((number) => numberColumn(number)),
+        ...COUNTS.map((number) => numberColumn(number)),
       ],
       empty: "No MCP method was called in this time range.",
     });
@@ -183,33 +190,40 @@ export class McpPanel {
   /**
    * @param {GatewayDocument} document
    * @param {Record<Drawn["view"], SeriesDocument>} series
+   * @param {Context} context
    */
-  show({ gateway, mcp }, series) {
+  async show({ gateway, mcp }, series, { portion }) {
     const of = gateway.totals;
     for (const tile of TILES) this.tiles.set(tile.field, tile.read(of));
-    this.tiles.set(
-      "mcp_errors",
-      of.mcp.errors,
-      of.mcp.messages > 0 ? `of ${format.count(of.mcp.messages)} messages` : "",
-    );
-    this.backends.setRows(mcp.backends);
-    this.methods.setRows(mcp.methods);
-    this.capabilities.setRows(mcp.capabilities);
+    this.tiles.set("mcp_errors", of.mcp.errors, totals.mcpErrorKinds(of));
     this.grid.hidden = mcp.backends.length === 0 && mcp.methods.length === 0;
-    const hints = /** @type {Record<string, string>} */ ({
-      mcp_latency: totals.overflowHint(of.mcp.duration),
-      mcp_initialization: totals.overflowHint(of.mcp.initialization),
-    });
-    for (const [number, { chart, view, lines, value }] of CHARTS.entries()) {
-      this.charts[number]?.set(
-        value ? ofMany(series[view], value) : ofOne(series[view], lines ?? [], hints[chart.name]),
-      );
-    }
+    await this.backends.setRows(mcp.backends, portion);
+    await this.methods.setRows(mcp.methods, portion);
+    await this.capabilities.setRows(mcp.capabilities, portion);
+    await drawCharts(this.charts, (number) => dataOf(number, of, series), portion);
   }
 
   close() {
     for (const chart of this.charts) chart.close();
   }
+}
+
+/**
+ * What one of the charts draws.
+ *
+ * @param {number} number
+ * @param {import("./types.js").Totals} of
+ * @param {Record<Drawn["view"], SeriesDocument>} series
+ * @returns {import("./chart.js").ChartData}
+ */
+function dataOf(number, of, series) {
+  const { chart, view, lines, value } = /** @type {Drawn} */ (CHARTS[number]);
+  if (value) return ofMany(series[view], value);
+  const hints = /** @type {Record<string, string>} */ ({
+    mcp_latency: totals.overflowHint(of.mcp.duration),
+    mcp_initialization: totals.overflowHint(of.mcp.initialization),
+  });
+  return ofOne(series[view], lines ?? [], hints[chart.name]);
 }
 
 /**

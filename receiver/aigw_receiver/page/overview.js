@@ -1,7 +1,7 @@
 /** The tab Overview: the numbers of the time range, and how they went. Its tiles and charts: `tiles.js`, `chart.js`. */
 
 import { getSeries } from "./api.js";
-import { Chart } from "./chart.js";
+import { Chart, drawCharts } from "./chart.js";
 import { el } from "./dom.js";
 import * as format from "./format.js";
 import { ofOne, percentilesOf } from "./series.js";
@@ -64,12 +64,19 @@ const TILES = [
   totals.FIRST_TOKEN_P95,
   totals.PER_TOKEN,
   totals.MCP_MESSAGES,
+  totals.MCP_ERRORS,
 ];
+
+// Elsewhere on this tab the same words are about LLM requests.
+const LABELS = new Map([
+  [totals.MCP_MESSAGES, "MCP messages"],
+  [totals.MCP_ERRORS, "MCP failed + error"],
+]);
 
 export class OverviewPanel {
   constructor() {
     this.tiles = new Tiles("The time range in numbers", [
-      ...TILES.map((tile) => (tile === totals.MCP_MESSAGES ? { ...tile, label: "MCP messages" } : tile)),
+      ...TILES.map((tile) => ({ ...tile, label: LABELS.get(tile) ?? tile.label })),
       {
         field: "completeness",
         label: "Completeness",
@@ -98,15 +105,18 @@ export class OverviewPanel {
   /**
    * @param {GatewayDocument} document
    * @param {SeriesDocument} series
+   * @param {Context} context
    */
-  show({ gateway }, series) {
+  async show({ gateway }, series, { portion }) {
     const of = gateway.totals;
     for (const tile of TILES) this.tiles.set(tile.field, tile.read(of), noteOf(tile.field, of));
     const judged = gateway.completeness === null ? "nothing to judge by yet" : "metrics beside access logs";
     this.tiles.set("completeness", gateway.completeness, judged);
-    for (const [number, { lines, hint }] of CHARTS.entries()) {
-      this.charts[number]?.set(ofOne(series, lines, hint?.(of)));
-    }
+    const dataOf = (/** @type {number} */ number) => {
+      const { lines = [], hint } = CHARTS[number] ?? {};
+      return ofOne(series, lines, hint?.(of));
+    };
+    await drawCharts(this.charts, dataOf, portion);
   }
 
   close() {
@@ -138,7 +148,9 @@ function noteOf(field, of) {
     case "tpot_avg":
       return of.time_per_output_token.p95 === null ? "" : `${format.duration(of.time_per_output_token.p95)} at p95`;
     case "mcp_messages":
-      return of.mcp.messages > 0 ? `${format.count(of.mcp.errors)} failed or error` : "";
+      return of.mcp.requests > 0 ? `${format.count(of.mcp.requests)} requests` : "";
+    case "mcp_errors":
+      return totals.mcpErrorKinds(of);
     default:
       return "";
   }

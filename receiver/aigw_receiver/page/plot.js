@@ -47,17 +47,18 @@ export class Plot {
     this.closed = false;
     this.sizes = new ResizeObserver(() => this.resize());
     this.sizes.observe(area);
-    this.repaint = () => this.draw(true);
+    this.repaint = () => void this.draw(true);
     document.addEventListener("themechange", this.repaint);
   }
 
   /**
    * @param {ChartData} data
    * @param {Set<string>} off names of lines that are hidden
+   * @returns {Promise<void>} until it is drawn
    */
-  set(data, off) {
+  async set(data, off) {
     this.wanted = { data, off };
-    void this.draw(false);
+    await this.draw(false);
   }
 
   close() {

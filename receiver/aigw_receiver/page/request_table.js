@@ -53,7 +53,8 @@ function showTime(cell, { id, log }) {
   if (cell.firstElementChild === null) cell.append(el("a", { class: "row-link" }, el("time")));
   const link = /** @type {HTMLAnchorElement} */ (cell.firstElementChild);
   const seconds = Date.parse(String(log["time"])) / 1000;
-  const milliseconds = String(Math.floor((seconds % 1) * 1000)).padStart(3, "0");
+  // The record has nine digits of a second; arithmetic would round the third.
+  const milliseconds = text(log["time"]).slice(20, 23);
   setTime(
     /** @type {HTMLTimeElement} */ (link.firstElementChild),
     seconds,

@@ -92,7 +92,7 @@ export class RequestsPanel {
    * @param {LogPage | ApiError | null} page
    * @param {Context} context
    */
-  show(document, page, context) {
+  async show(document, page, context) {
     this.context = context;
     this.form.offer(document);
     const search = toStream(context.gateway, context.shown.query).toString();
@@ -101,7 +101,7 @@ export class RequestsPanel {
     if (wrong) this.refuse(page);
     else if (page !== null) this.take(page, key);
     this.live.set(context.shown.query.get("live") === "1" && !wrong, search, this.newest);
-    this.draw();
+    await this.draw(context.portion);
     void this.openRecord(context);
   }
 
@@ -152,7 +152,7 @@ export class RequestsPanel {
       this.complain(error);
     }
     this.older.disabled = false;
-    this.draw();
+    void this.draw();
   }
 
   /** @param {unknown} error */
@@ -174,18 +174,20 @@ export class RequestsPanel {
     this.drawing = true;
     requestAnimationFrame(() => {
       this.drawing = false;
-      this.draw();
+      void this.draw();
     });
   }
 
   /** @type {boolean} */
   drawing = false;
 
-  draw() {
-    this.table.setRows(this.rows);
+  /** @param {import("./portion.js").Portion} [portion] */
+  async draw(portion) {
+    const drawn = this.table.setRows(this.rows, portion);
     this.table.empty.hidden = true;
     this.older.hidden = this.next === "" || this.rows.length === 0;
     this.drawEmpty();
+    await drawn;
   }
 
   drawEmpty() {

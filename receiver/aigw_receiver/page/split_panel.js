@@ -1,7 +1,7 @@
 /** A tab that tells a gateway's numbers apart by something: a table, and a chart for each number. */
 
 import { getSeries } from "./api.js";
-import { Chart } from "./chart.js";
+import { Chart, drawCharts } from "./chart.js";
 import { el, setAttributes, setText } from "./dom.js";
 import * as route from "./route.js";
 import { ofMany } from "./series.js";
@@ -71,13 +71,14 @@ export class SplitPanel {
    * @param {SeriesDocument} series
    * @param {Context} context
    */
-  show(document, series, context) {
+  async show(document, series, context) {
     this.now = document.now;
     this.context = context;
     const rows = this.split.rows(document);
-    this.table.setRows(rows);
     this.grid.hidden = rows.length === 0;
-    for (const [number, chart] of this.split.charts.entries()) this.charts[number]?.set(ofMany(series, chart.name));
+    await this.table.setRows(rows, context.portion);
+    const dataOf = (/** @type {number} */ number) => ofMany(series, this.split.charts[number]?.name ?? "");
+    await drawCharts(this.charts, dataOf, context.portion);
   }
 
   /**

@@ -3,12 +3,13 @@
  *
  *     #source [data-source="store"]   where from
  *     #stale                          shown while a refresh has failed
+ *     #warning [data-notice]          what the receiver warns of
  *     #missing-past                   shown where the range begins before the receiver knows anything
  */
 
 import { local, localMinute, utc, zone } from "./clock.js";
 import { byId, el, setAttributes, setText } from "./dom.js";
-import { button } from "./notice.js";
+import { button, notice } from "./notice.js";
 
 /** @typedef {import("./types.js").Window} Window */
 
@@ -24,19 +25,34 @@ export function setBusy(busy) {
 /**
  * Says that what is shown is fresh.
  *
- * @param {Window | null} window null where it is of no range
+ * @param {Window} window
+ * @param {() => void} retry
  */
-export function setFresh(window) {
+export function setFresh(window, retry) {
   byId("stale").hidden = true;
   shown = Date.now() / 1000;
   const updated = byId("updated");
   setText(updated, `Updated ${local(shown, shown)} ${zone(shown)}`);
   setAttributes(updated, { title: utc(shown) });
-  if (window !== null) showSource(window);
+  showSource(window);
+  showWarning(window.warning ?? "", retry);
+}
+
+/**
+ * Says what the receiver warns of, once for as long as it does; an empty text takes it back.
+ *
+ * @param {string} text
+ * @param {() => void} retry
+ */
+export function showWarning(text, retry) {
+  const element = byId("warning");
+  if ((element.dataset["text"] ?? "") === text) return;
+  element.dataset["text"] = text;
+  element.replaceChildren(...(text === "" ? [] : [notice("warning", "", text, [button("Try again", retry)])]));
 }
 
 /** @param {Window} window */
-function showSource({ source, since, now, from }) {
+function showSource({ source, since, now, from, warning }) {
   const element = byId("source");
   setAttributes(element, { "data-source": source, title: since > 0 ? utc(since) : null });
   const begun = since > 0 ? ` since ${localMinute(since, now)} ${zone(since)}` : "";
@@ -44,11 +60,10 @@ function showSource({ source, since, now, from }) {
   const missing = byId("missing-past");
   // A range begins some seconds before the first step as often as not.
   missing.hidden = source !== "store" || since <= 0 || from >= since - 60;
-  setText(
-    missing,
-    `The receiver has numbers since ${localMinute(since, now)} ${zone(since)} only: this time range begins before that. ` +
-      "Longer ranges come from Prometheus where page.prometheus.url is set.",
-  );
+  const begin = `The receiver has numbers since ${localMinute(since, now)} ${zone(since)} only`;
+  // A warning tells of a Prometheus that is set.
+  const hint = warning ? "" : " Longer ranges come from Prometheus where page.prometheus.url is set.";
+  setText(missing, `${begin}: this time range begins before that.${hint}`);
 }
 
 /**

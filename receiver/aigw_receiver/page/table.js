@@ -5,11 +5,12 @@
  *     tr[data-row="openai"]           the row's key
  *
  * How it is sorted stands in the address (`sort`, or `sort_NAME` where a page has more than one table): the name of a
- * column, with "-" before it for the largest first. It loads nothing.
+ * column, with "-" before it for the largest first. It loads nothing. Many rows are drawn in portions.
  */
 
-import { el, setAttributes, setChildren, setText } from "./dom.js";
+import { el, placeChildren, setAttributes, setText } from "./dom.js";
 import { showValue } from "./field.js";
+import { Portion } from "./portion.js";
 import * as route from "./route.js";
 
 /**
@@ -38,6 +39,8 @@ import * as route from "./route.js";
 
 // More rows are drawn only when somebody wants them.
 const ROWS = 250;
+
+const NAMES = new Intl.Collator("en", { numeric: true });
 
 /**
  * A column of a number of `totals.js`.
@@ -86,6 +89,8 @@ export class Table {
     /** @type {Row[]} */
     this.rows = [];
     this.all = false;
+    /** How often it was drawn: a drawing that is not the last one stops. */
+    this.drawings = 0;
     this.parameter = options.only ? "sort" : `sort_${options.name}`;
     this.headers = options.columns.map((column) => this.makeHeader(column));
     this.body = el("tbody");
@@ -105,10 +110,13 @@ export class Table {
     this.scroller = scroller;
   }
 
-  /** @param {Row[]} rows */
-  setRows(rows) {
+  /**
+   * @param {Row[]} rows
+   * @param {Portion} [portion]
+   */
+  async setRows(rows, portion) {
     this.rows = rows;
-    this.draw();
+    await this.draw(portion);
   }
 
   /**
@@ -131,7 +139,7 @@ export class Table {
     const first = column.number === true;
     const wanted = field === column.field ? !down : first;
     route.rewrite(route.changed({ [this.parameter]: (wanted ? "-" : "") + column.field }));
-    this.draw();
+    void this.draw();
   }
 
   /** @returns {{field: string, down: boolean}} */
@@ -142,31 +150,45 @@ export class Table {
 
   showAll() {
     this.all = true;
-    this.draw();
+    void this.draw();
   }
 
-  draw() {
-    const { columns, keyOf, fixed } = this.options;
+  async draw(portion = new Portion()) {
+    const drawing = ++this.drawings;
+    const sorted = this.sort();
+    const shown = this.all || this.options.fixed ? sorted : sorted.slice(0, ROWS);
+    this.scroller.hidden = this.rows.length === 0;
+    this.empty.hidden = this.rows.length > 0;
+    this.more.hidden = shown.length === sorted.length;
+    setText(this.more, `Show all ${sorted.length} rows`);
+    const placing = placeChildren(
+      this.body,
+      shown,
+      this.options.keyOf,
+      (row) => this.makeRow(row),
+      (element, row) => this.updateRow(element, row),
+    );
+    while (!placing.next().done) {
+      if (!portion.over()) continue;
+      await portion.next();
+      if (drawing !== this.drawings) return;
+    }
+  }
+
+  /**
+   * The rows in the order that the address says; the heads say it, too.
+   *
+   * @returns {Row[]}
+   */
+  sort() {
+    const { columns, fixed } = this.options;
     const { field, down } = this.order();
     for (const header of this.headers) {
       const sorted = header.dataset["column"] === field;
       setAttributes(header, { "aria-sort": sorted ? (down ? "descending" : "ascending") : null });
     }
     const column = fixed ? undefined : (columns.find((each) => each.field === field) ?? columns[0]);
-    const sorted =
-      column === undefined ? this.rows : [...this.rows].sort((one, two) => compare(column, one, two, down));
-    const shown = this.all || fixed ? sorted : sorted.slice(0, ROWS);
-    setChildren(
-      this.body,
-      shown,
-      keyOf,
-      (row) => this.makeRow(row),
-      (element, row) => this.updateRow(element, row),
-    );
-    this.scroller.hidden = this.rows.length === 0;
-    this.empty.hidden = this.rows.length > 0;
-    this.more.hidden = shown.length === sorted.length;
-    setText(this.more, `Show all ${sorted.length} rows`);
+    return column === undefined ? this.rows : [...this.rows].sort((one, two) => compare(column, one, two, down));
   }
 
   /**
@@ -205,6 +227,6 @@ function compare(column, one, two, down) {
   // What has no value comes last, in both directions.
   if (left === null || right === null) return Number(left === null) - Number(right === null);
   const order =
-    typeof left === "number" && typeof right === "number" ? left - right : String(left).localeCompare(String(right));
+    typeof left === "number" && typeof right === "number" ? left - right : NAMES.compare(String(left), String(right));
   return down ? -order : order;
 }

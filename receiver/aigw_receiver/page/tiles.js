@@ -32,7 +32,9 @@ export class Tiles {
         note,
       ]);
     });
-    this.element = el("dl", { class: "tiles", "aria-label": label }, made);
+    // As many in a row as leave none alone in the last one.
+    const style = [8, 5].find((columns) => tiles.length % columns === 0) ?? 4;
+    this.element = el("dl", { class: `tiles tiles-${style}`, "aria-label": label }, made);
   }
 
   /**

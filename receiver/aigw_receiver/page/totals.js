@@ -3,6 +3,8 @@
  * TOTALS of the API. Their names are those of the API's series, where it has the same number.
  */
 
+import { count } from "./format.js";
+
 /** @typedef {import("./types.js").Totals} Totals */
 /** @typedef {import("./types.js").Durations} Durations */
 
@@ -138,8 +140,22 @@ export const MCP_ERRORS = number(
   "mcp_errors",
   "Failed + error",
   "count",
-  "MCP messages with the status failed (of the tool) or error (of the way to it)",
+  "MCP messages with the status failed (the tool said so) or error (the protocol did)",
   (t) => t.mcp.errors,
+);
+export const MCP_FAILED = number(
+  "mcp_failed",
+  "Failed",
+  "count",
+  "MCP messages with the status failed: the tool said so",
+  (t) => t.mcp.failed,
+);
+export const MCP_PROTOCOL_ERRORS = number(
+  "mcp_protocol_errors",
+  "Error",
+  "count",
+  "MCP messages with the status error: the protocol, or the way to the server, failed",
+  (t) => t.mcp.errors - t.mcp.failed,
 );
 export const MCP_ERROR_RATIO = number(
   "mcp_error_ratio",
@@ -160,6 +176,17 @@ export const [MCP_START, MCP_START_P95] = durations(
   "Duration of an MCP initialization",
   (t) => t.mcp.initialization,
 );
+
+/**
+ * The two kinds of MCP messages that went wrong: 4 failed, 2 error; empty where there was no message.
+ *
+ * @param {Totals} of
+ * @returns {string}
+ */
+export function mcpErrorKinds(of) {
+  if (of.mcp.messages === 0) return "";
+  return `${count(of.mcp.failed)} failed, ${count(of.mcp.errors - of.mcp.failed)} error`;
+}
 
 /**
  * What is worth to be said of durations that the histogram's last bucket has swallowed; empty where it has not.

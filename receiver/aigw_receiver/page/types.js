@@ -30,7 +30,8 @@
  * @typedef {object} McpTotals
  * @property {number} messages
  * @property {number} requests
- * @property {number} errors
+ * @property {number} errors failed and error
+ * @property {number} failed the tool said so
  * @property {number | null} error_ratio
  * @property {Durations} duration
  * @property {Durations} initialization
@@ -72,6 +73,7 @@
  * @property {number} to
  * @property {number} since
  * @property {"store" | "prometheus"} source
+ * @property {string | null} [warning] why the numbers are not those of Prometheus
  */
 
 /** @typedef {Window & {gateways: Gateway[], hint?: string | null}} GatewayList */
@@ -112,6 +114,7 @@
  * @property {number} to
  * @property {number} step
  * @property {"store" | "prometheus"} source
+ * @property {string | null} [warning] as of a window
  * @property {number[]} times the end of each step
  * @property {Series[]} series
  * @property {number} other how many series were left out
