@@ -1,12 +1,10 @@
-"""The database of the rollup: its schema, and how it is opened. What it holds is decided in `core/rollup`.
+"""The database of the rollup: its schema, its writer and its readers. What it holds is decided in `core/rollup`.
 
-There is one writer, whose connection is kept, and any number of readers: in WAL mode neither waits for the other. A
-database in memory has one connection for all, which they take in turns.
+Connections of readers are kept. A database in memory has one connection for all, which they take in turns.
 """
 
 import contextlib
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -17,14 +15,15 @@ from aigw_receiver.core.rollup import packing
 from aigw_receiver.core.rollup.model import Cell
 from aigw_receiver.core.rollup.packing import BLOCK
 from aigw_receiver.core.rollup.thinning import Plan
-from aigw_receiver.shell.sinks.store_file import NotOurs, transaction
+from aigw_receiver.shell import sqlite_file
+from aigw_receiver.shell.sqlite_file import NotOurs, Schema, transaction
 
-# In the header of the file ("aigr"), so that no other program's database is taken for ours.
+# "aigr"
 _APPLICATION: Final = 0x61696772
 _VERSION: Final = 1
 
 # A row holds a block of cells (see `packing`) at a time in nanoseconds. A number without a view was used.
-_SCHEMA: Final = """
+_TABLES: Final = """
     CREATE TABLE rollup (packing INTEGER NOT NULL, since INTEGER NOT NULL, latest INTEGER NOT NULL);
     CREATE TABLE bounds (number INTEGER PRIMARY KEY, bounds BLOB NOT NULL);
     CREATE TABLE cells (
@@ -57,11 +56,22 @@ _DROP: Final = """
 # Pages that a connection keeps in memory, in KiB: by default it would be two MiB.
 _CACHE: Final = 256
 
-# A reader meets a lock only where the file is being opened or its log begun anew.
-_READER_WAITS: Final = 1.0  # seconds
-
 # Connections of readers that are kept.
 _IDLE: Final = 2
+
+
+def _fill(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO rollup VALUES (?, 0, 0)", (packing.VERSION,))
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    (packed,) = connection.execute("SELECT packing FROM rollup").fetchone()
+    if packed != packing.VERSION:
+        message = f"totals of version {packed}; this is version {packing.VERSION}"
+        raise NotOurs(message)
+
+
+_ROLLUP: Final = Schema(_APPLICATION, _VERSION, _TABLES, _fill, _check, (f"cache_size = -{_CACHE}",))
 
 
 class RollupFile:
@@ -73,43 +83,7 @@ class RollupFile:
         self._turns = threading.RLock()
         self._idle: list[sqlite3.Connection] = []
         self._is_closed = False
-        if path is not None:
-            # Others may not read it: it holds the names of models and pods.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
-        self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False, timeout=0)
-        try:
-            self._prepare()
-        except BaseException:
-            self._connection.close()
-            raise
-
-    def _prepare(self) -> None:
-        connection = self._connection
-        (application,), (version,) = (
-            connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
-        )
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if tables and (application, version) != (_APPLICATION, _VERSION):
-            message = f"a database of another program, or of version {version}; this is version {_VERSION}"
-            raise NotOurs(message)
-        if not tables:
-            # Before anything is written: it cannot be changed after.
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute("PRAGMA journal_mode = WAL")
-        # What was committed survives the end of the program; the end of the machine may cost the last of it.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE}")
-        if not tables:
-            with transaction(connection):
-                for statement in _SCHEMA.split(";")[:-1]:
-                    connection.execute(statement)
-                connection.execute("INSERT INTO rollup VALUES (?, 0, 0)", (packing.VERSION,))
-                connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-                connection.execute(f"PRAGMA user_version = {_VERSION}")
-        (packed,) = connection.execute("SELECT packing FROM rollup").fetchone()
-        if packed != packing.VERSION:
-            message = f"totals of version {packed}; this is version {packing.VERSION}"
-            raise NotOurs(message)
+        self._connection = sqlite_file.open_writer(path, _ROLLUP)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -136,10 +110,7 @@ class RollupFile:
     def _take(self, path: Path) -> sqlite3.Connection:
         with contextlib.suppress(IndexError):
             return self._idle.pop()
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, timeout=_READER_WAITS, check_same_thread=False
-        )
+        connection = sqlite_file.open_reader(path)
         connection.execute(f"PRAGMA cache_size = -{_CACHE}")
         return connection
 
@@ -158,11 +129,8 @@ class RollupFile:
 
     def used(self) -> int:
         """Bytes of the pages that are in use; while writing."""
-        pages, free, size = (
-            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "page_size")
-        )
-        return int((pages - free) * size)
+        pages, free, size = sqlite_file.pages(self._connection)
+        return (pages - free) * size
 
     def shrink(self) -> None:
         """Give pages that are free back to the disk, and what was written into the file."""

@@ -21,10 +21,9 @@ from aigw_receiver.core.rollup.cells import Cells
 from aigw_receiver.core.rollup.model import NOTHING, Cell, Totals, View
 from aigw_receiver.core.rollup.packing import BLOCK, Layouts, Unpacking
 from aigw_receiver.core.sources import SECOND
-from aigw_receiver.shell import rollup_file, rollup_reading
+from aigw_receiver.shell import rollup_file, rollup_reading, sqlite_file
 from aigw_receiver.shell.metrics import Telemetry
 from aigw_receiver.shell.rollup_file import RollupFile
-from aigw_receiver.shell.sinks import store_file
 
 _log: Final = logging.getLogger(__name__)
 
@@ -127,7 +126,7 @@ class RollupStore:
                 self._kept = bytearray(self.known.get(number) is not None for number in range(self.known.end))
                 self._restored = dict(self._last_totals(connection))
             except ValueError as error:
-                raise store_file.NotOurs(str(error)) from None
+                raise sqlite_file.NotOurs(str(error)) from None
 
     def _last_totals(self, connection: sqlite3.Connection) -> Iterator[tuple[int, Totals]]:
         """The last totals of each cell, by number."""
@@ -184,7 +183,7 @@ class RollupStore:
         try:
             do()
         except sqlite3.Error as error:
-            if store_file.is_corrupt(error):
+            if sqlite_file.is_corrupt(error):
                 self._replace(str(error))
             raise
 
@@ -196,7 +195,7 @@ class RollupStore:
         self._forget_file()
         self._is_incomplete = True
         if self._path is not None and self._path.exists():
-            target = store_file.set_aside(self._path, time.time_ns())
+            target = sqlite_file.set_aside(self._path, time.time_ns())
             self._set_aside.inc()
             _log.error("the rollup cannot be read; it is set aside", extra={"file": str(target), "error": error})
 
@@ -312,7 +311,7 @@ class RollupStore:
             with file.reading() as connection:
                 return [(block, rollup_reading.read_block(connection, block, times)) for block in blocks]
         except sqlite3.Error as error:
-            if store_file.is_corrupt(error):
+            if sqlite_file.is_corrupt(error):
                 self._give_up(file, str(error))
             raise RollupUnavailable(str(error)) from None
 

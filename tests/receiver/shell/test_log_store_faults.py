@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from aigw_receiver.core.access_logs.search import Position
-from aigw_receiver.shell.sinks import store, store_file
+from aigw_receiver.shell import sqlite_file
+from aigw_receiver.shell.sinks import store
 from aigw_receiver.shell.sinks.store import Unavailable
 from kept_logs import HOUR, MIB, SECOND, Store, asked, line, numbers, record
 
@@ -231,7 +232,7 @@ def test_only_the_newest_corrupt_file_is_kept(tmp_path: Path) -> None:
     for hour in range(3):
         for suffix in ("", "-wal", "-shm"):
             file.with_name(file.name + suffix).write_bytes(b"%d" % hour)
-        store_file.set_aside(file, _NOW + hour * HOUR)
+        sqlite_file.set_aside(file, _NOW + hour * HOUR)
     name = f"{store.FILE}.corrupt-20261118T130640Z"
     assert {name: b"2", f"{name}-wal": b"2"} == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
@@ -303,10 +304,10 @@ def test_a_transaction_that_fails() -> None:
     """What fails half-way leaves a half of it behind, or a transaction that no other can begin in."""
     with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute("CREATE TABLE t (a)")
-        with contextlib.suppress(KeyError), store_file.transaction(connection):
+        with contextlib.suppress(KeyError), sqlite_file.transaction(connection):
             connection.execute("INSERT INTO t VALUES (1)")
             raise KeyError
-        with store_file.transaction(connection):
+        with sqlite_file.transaction(connection):
             connection.execute("INSERT INTO t VALUES (2)")
         assert [(2,)] == connection.execute("SELECT a FROM t").fetchall()
 

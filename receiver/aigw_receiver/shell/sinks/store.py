@@ -19,7 +19,8 @@ import prometheus_client
 
 from aigw_receiver.core.access_logs import search as core
 from aigw_receiver.core.access_logs.search import Fields, Position, Search
-from aigw_receiver.shell.sinks import store_file, store_reading, store_room
+from aigw_receiver.shell import sqlite_file
+from aigw_receiver.shell.sinks import store_reading, store_room
 from aigw_receiver.shell.sinks.base import GRACE, Sink
 from aigw_receiver.shell.sinks.store_file import Database
 from aigw_receiver.shell.sinks.store_reading import Page, Piece
@@ -135,7 +136,7 @@ class StoreSink(Sink):
                 try:
                     return self._insert(rows)
                 except sqlite3.Error as error:
-                    if not store_file.is_corrupt(error):
+                    if not sqlite_file.is_corrupt(error):
                         raise
                     self._replace(str(error))
                     return self._insert(rows)
@@ -150,7 +151,7 @@ class StoreSink(Sink):
             self._room.trim_log(database)
             need = sum(store_room.cost_of(line, fields.text) for fields, line in rows)
             self._room.make(database, connection, need)
-            with store_file.transaction(connection):
+            with sqlite_file.transaction(connection):
                 first = store_reading.read_position(connection, database.tag).id + 1
                 stored = tuple(Stored(number, fields, line) for number, (fields, line) in enumerate(rows, first))
                 connection.executemany(_INSERT, ((one.id, now, *_columns(one.fields), one.line) for one in stored))
@@ -163,7 +164,7 @@ class StoreSink(Sink):
         try:
             database = Database(self._path)
         except sqlite3.Error as error:
-            if not store_file.is_corrupt(error):
+            if not sqlite_file.is_corrupt(error):
                 raise
             self._replace(str(error))
             database = Database(self._path)
@@ -176,7 +177,7 @@ class StoreSink(Sink):
             self._database.close()
             self._database = None
         if self._path is not None:
-            target = store_file.set_aside(self._path, self._clock())
+            target = sqlite_file.set_aside(self._path, self._clock())
             self._set_aside.inc()
             _log.error(
                 "the store of access logs cannot be read; it is set aside", extra={"file": str(target), "error": error}
@@ -207,7 +208,7 @@ class StoreSink(Sink):
             with database.reading(self._patience) as connection:
                 return read(database.tag, connection)
         except sqlite3.Error as error:
-            if store_file.is_corrupt(error):
+            if sqlite_file.is_corrupt(error):
                 self._give_up(database, str(error))
             raise Unavailable(str(error)) from None
 

@@ -6,7 +6,8 @@ What is called here is called while writing (`Database.writing`).
 import sqlite3
 from typing import Final
 
-from aigw_receiver.shell.sinks.store_file import Database, transaction
+from aigw_receiver.shell.sinks.store_file import Database
+from aigw_receiver.shell.sqlite_file import transaction
 
 # The smallest bound that is kept to: less holds the schema, the log and a batch, and little else.
 LEAST_SIZE: Final = 1 << 20  # bytes
