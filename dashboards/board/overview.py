@@ -172,12 +172,11 @@ def _receivers() -> Row:
         ("records-refused", "Access logs refused", "log_records_rejected_total", "", ("reason",)),
         ("records-lost", "Kept access logs lost", "sink_records_total", 'result!="written"', ("sink", "result")),
     )
-    found = [
-        _receiver(
-            slug, title, f"60 * {_sum(labels)} (rate(aigw_receiver_{name}{{{matcher}}}[$__rate_interval]))", labels
-        )
-        for slug, title, name, matcher, labels in asked
-    ]
+    found = []
+    for slug, title, name, matcher, labels in asked:
+        expr = f"60 * {_sum(labels)} (rate(aigw_receiver_{name}{{{matcher}}}[$__rate_interval]))"
+        # All reasons there can be are there from the start.
+        found.append(_receiver(slug, title, f"{expr} > 0" if "reason" in labels else expr, labels))
     held = (
         ("streams", "Streams", "aigw_receiver_streams", ()),
         ("pods-heard", "Pods", "aigw_receiver_pods", ("state",)),

@@ -231,17 +231,19 @@ GATEWAYS: Final[Mapping[str, list[Question]]] = {
 }
 
 _RECEIVER: Final = "receiver"
+_REASON: Final = ("instance", "reason")
 _OF_SINKS: Final[Mapping[tuple[str, ...], float]] = {
     (_RECEIVER, sink, result): 0 for sink in ("store", "stdout") for result in ("failed", "queue_full")
 }
 
 RECEIVERS: Final[Mapping[str, list[Question]]] = {
-    # Of what comes first there is no 0 before.
+    # How often the pods export until everything is settled is not known before.
     "receiver-points": fixed({(_RECEIVER,): 0}, "instance", kind=Kind.LABELS),
-    "receiver-points-refused": each_minute({(_RECEIVER, "metric_not_admitted"): traffic.REFUSED}, "instance", "reason"),
+    "receiver-points-refused": each_minute({(_RECEIVER, "metric_not_admitted"): 2 * traffic.REFUSED}, *_REASON),
+    # Two, but of a result that was never there before there is no 0.
     "receiver-exports-refused": each_minute({(_RECEIVER, "http", "400"): 1}, "instance", "transport", "result"),
-    "receiver-records": fixed({(_RECEIVER,): 0}, "instance", kind=Kind.LABELS),
-    "receiver-records-refused": each_minute({(_RECEIVER, "not_an_access_log"): traffic.REFUSED}, "instance", "reason"),
+    "receiver-records": each_minute({(_RECEIVER,): traffic.records()}, "instance"),
+    "receiver-records-refused": each_minute({(_RECEIVER, "not_an_access_log"): 2 * traffic.REFUSED}, *_REASON),
     "receiver-records-lost": each_minute(_OF_SINKS, "instance", "sink", "result"),
     "receiver-streams": fixed({(_RECEIVER,): traffic.streams()}, "instance"),
     "receiver-pods-heard": fixed({(_RECEIVER, "live"): 5, (_RECEIVER, "ended"): 1}, "instance", "state"),

@@ -146,12 +146,13 @@ def _drive(receiver: Receiver, web: str) -> Scene:
         ratios = _ask(web, "aigw_telemetry_completeness_ratio{gateway_name='chat'}")
         return len(ratios) == _RATIOS and not _ask(web, "target_info{gateway_name='ended'}")
 
+    wait_until(lambda: bool(_ask(web, "aigw_receiver_points_rejected_total")), "the receiver's own zeros are scraped")
     for body in traffic.access_logs():
         post(logs, body, _PROTOBUF)
     post(metrics, ended, _PROTOBUF)
     export()
     refused()
-    wait_until(lambda: bool(_ask(web, "aigw_receiver_points_rejected_total")), "the first refusals are scraped")
+    wait_until(lambda: bool(_ask(web, 'aigw_receiver_requests_total{result="400"}')), "the first refusals are scraped")
     time.sleep(_EXPORT_SECONDS)
     post(metrics, ended, _PROTOBUF)
     refused()

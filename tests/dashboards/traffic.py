@@ -32,7 +32,7 @@ CONFIG: Final = {"access_logs": {"rules": {"mcp_errors": {"budget": 1}}}}
 CHECKS: Final = ("access_logs", "metrics", "tokens", "access_log_tokens")
 
 REFUSED: Final = 200
-"""So many data points and so many log records are refused, twice: a counter of the first has no 0 before it."""
+"""So many data points and so many log records are refused, twice."""
 
 LIVES: Final = {("prod", "b"): 2, ("prod", "c"): 2}
 """Pods that are restarted, and do everything once more."""
@@ -187,6 +187,12 @@ def refused_records() -> bytes:
     for _ in range(REFUSED):
         scope.log_records.add().body.string_value = "started"
     return request.SerializeToString()
+
+
+def records() -> int:
+    """How many access logs there are."""
+    requests = map(logs_service_pb2.ExportLogsServiceRequest.FromString, access_logs())
+    return sum(len(request.resource_logs[0].scope_logs[0].log_records) for request in requests)
 
 
 def streams() -> int:
