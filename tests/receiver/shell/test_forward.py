@@ -430,8 +430,9 @@ def test_a_full_disk(
     _put(sink, _names(0, 10))
     target.await_records(10)
     full.set()
-    _put(sink, _names(10, 20))
-    for _ in range(2):
+    # One after the other: what waits at one time is written, and lost, together.
+    for names in (_names(10, 11), _names(11, 20)):
+        _put(sink, names)
         assert noticed.acquire(timeout=PATIENCE)
     full.clear()
     sink.close(PATIENCE)
