@@ -29,7 +29,7 @@ _TOTALS = st.builds(
 )
 
 
-@examples(300)
+@examples(100)
 @hypothesis.given(st.lists(st.none() | _TOTALS, min_size=BLOCK, max_size=BLOCK))
 def test_round_trip(cells: list[Totals | None]) -> None:
     """A reading comes back as another one: after a restart, too, when all that is known are the bounds by number."""
