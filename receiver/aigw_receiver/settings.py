@@ -200,7 +200,9 @@ class Rollup:
     """What the page and the API show of the last hours."""
 
     retention: int = key(keys.read_duration, "168h", "how long it is kept; the older, the coarser")
-    size: int = key(keys.read_size, "256MiB", "and how large that may become; the oldest is dropped first")
+    size: int = key(
+        keys.read_size, "256MiB", "and how large that may become (in memory 2MiB); the oldest is dropped first"
+    )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

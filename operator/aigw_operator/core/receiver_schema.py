@@ -521,7 +521,7 @@ SCHEMA: Final[Raw] = json.loads(r"""
       },
       "size": {
        "$ref": "#/$defs/size",
-       "description": "and how large that may become; the oldest is dropped first",
+       "description": "and how large that may become (in memory 2MiB); the oldest is dropped first",
        "default": "256MiB"
       }
      }

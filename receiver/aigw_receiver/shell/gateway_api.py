@@ -84,7 +84,8 @@ class _Api:
     async def gateway(self, request: web.Request) -> _Document:
         """One gateway."""
         asked = window.parse_window(request.query.items(), time.time_ns())
-        return await self._answer(asked, functools.partial(self._show, _gateway(request)))
+        gateway = _gateway(request)
+        return await self._answer(asked, functools.partial(self._show, gateway), gateway)
 
     async def _show(self, gateway: Gateway, scene: Scene, prometheus: PrometheusQuery | None) -> _Document:
         gained = await self._gained(scene.window, prometheus, list(View), gateway)
@@ -94,7 +95,8 @@ class _Api:
     async def series(self, request: web.Request) -> _Document:
         """What one gateway did, step by step."""
         chart = window.parse_chart(request.query.items(), time.time_ns())
-        return await self._answer(chart.window, functools.partial(self._chart, _gateway(request), chart))
+        gateway = _gateway(request)
+        return await self._answer(chart.window, functools.partial(self._chart, gateway, chart), gateway)
 
     async def _chart(
         self, gateway: Gateway, chart: Chart, scene: Scene, prometheus: PrometheusQuery | None
@@ -115,9 +117,9 @@ class _Api:
         window.parse_nothing(request.query.items())
         return openapi.DOCUMENT
 
-    async def _answer(self, asked: Window, make: _Maker) -> _Document:
+    async def _answer(self, asked: Window, make: _Maker, gateway: Gateway | None = None) -> _Document:
         """An answer out of the store, or out of the Prometheus where that has something of the time before."""
-        scene, prometheus = await self._look(asked), self._prometheus
+        scene, prometheus = await self._look(asked, gateway), self._prometheus
         since = scene.since or asked.now
         if prometheus is not None and asked.start < since:
             is_before = asked.end < since
@@ -130,18 +132,18 @@ class _Api:
                 scene = dataclasses.replace(scene, warning=str(error))
         return await make(scene, None)
 
-    async def _look(self, asked: Window) -> Scene:
-        """What answers out of the store are made of, beside the numbers."""
+    async def _look(self, asked: Window, gateway: Gateway | None) -> Scene:
+        """What answers out of the store are made of, beside the numbers; of one gateway, or of all."""
         complete = documents.completeness(self._reconcile.document(asked.now)["models"])
         store = self._store
-        since, latest, pods = await self._run(lambda: (store.since(), store.latest(), self._pods(asked.now)))
+        since, latest, pods = await self._run(lambda: (store.since(), store.latest(), self._pods(asked.now, gateway)))
         return Scene(asked, since, latest, documents.STORE, pods, complete)
 
-    def _pods(self, now: int) -> dict[Gateway, list[state.Heard]]:
+    def _pods(self, now: int, gateway: Gateway | None) -> dict[Gateway, list[state.Heard]]:
         with self._ingest.lock:
             store, logs = self._ingest.store, self._ingest.logs
             logs.settle(now)
-            return state.collect(store.sources.values(), store.expiry, logs.heard, now)
+            return state.collect(store.sources.values(), store.expiry, logs.heard, now, gateway)
 
     async def _gained(
         self,

@@ -33,7 +33,7 @@ TotalsOf = Callable[[list[int]], Mapping[int, Totals]]
 FILE: Final = "rollup.sqlite"
 
 # Without a data directory: nobody who gave us none expects much memory to be taken.
-MOST_IN_MEMORY: Final = 4 << 20  # bytes
+MOST_IN_MEMORY: Final = 2 << 20  # bytes
 
 # How often readings are thinned out.
 _ROUND: Final = 60 * SECOND

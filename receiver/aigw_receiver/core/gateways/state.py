@@ -61,15 +61,21 @@ class Judgement:
 
 
 def collect(
-    sources: Iterable[Source], expiry: Expiry, logs: Mapping[Identity, int], now: int
+    sources: Iterable[Source],
+    expiry: Expiry,
+    logs: Mapping[Identity, int],
+    now: int,
+    gateway: tuple[str, str] | None = None,
 ) -> dict[tuple[str, str], list[Heard]]:
     """The pods that are remembered, in the order of their names, by the namespace and name of their gateway.
 
-    `logs` is when pods last sent an access log.
+    `logs` is when pods last sent an access log. With a `gateway` they are its pods alone.
     """
+    if gateway is not None:
+        sources = (source for source in sources if (source.identity.namespace, source.identity.name) == gateway)
     pods = {source.identity: _heard(source, expiry, logs.get(source.identity), now) for source in sources}
     for who, last in logs.items():
-        if who not in pods:
+        if who not in pods and gateway in (None, (who.namespace, who.name)):
             pods[who] = Heard(who.pod, False, False, None, last, None, 0)
     gateways: dict[tuple[str, str], list[Heard]] = {}
     for who, heard in pods.items():

@@ -104,6 +104,10 @@ class Cells:
         if not blocks or self._used[blocks[-1]] == BLOCK:
             blocks.append(self._new_block())
         number = blocks[-1] * BLOCK + self._used[blocks[-1]]
+        gateway = self.find(Cell(View.GATEWAY, cell.namespace, cell.name, ()))
+        if gateway != NOWHERE and (known := self._cells[gateway]) is not None:
+            # The same texts, not equal ones: a gateway has many cells.
+            cell = cell._replace(namespace=known.namespace, name=known.name)
         self.restore(number, cell)
         return number
 

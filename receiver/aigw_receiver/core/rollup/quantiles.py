@@ -51,8 +51,11 @@ def overflow_ratio(distributions: Iterable[Distribution]) -> float | None:
     return sum(one.counts[-1] for one in there) / count if count else None
 
 
-def _merge(distributions: Sequence[Distribution]) -> tuple[list[float], list[float], int]:
+def _merge(distributions: Sequence[Distribution]) -> tuple[Sequence[float], Sequence[float], int]:
     """The union of the bounds, how many observations lie up to each, and how many there are."""
+    if len(distributions) == 1:
+        up_to = list(itertools.accumulate(distributions[0].counts))
+        return distributions[0].bounds, up_to[:-1], up_to[-1]
     count = sum(one.count for one in distributions)
     if len({one.bounds for one in distributions}) == 1:
         bounds = list(distributions[0].bounds)

@@ -159,6 +159,9 @@ def test_collected() -> None:
         ("", "logs"): [Heard("c", False, False, None, NOW + 4, None, 0)],
     }
     assert expected == found
+    for gateway in (*expected, ("default", "nobody")):
+        one = state.collect(store.sources.values(), store.expiry, logs, NOW + 26 * SECOND, gateway)
+        assert {key: pods for key, pods in expected.items() if key == gateway} == one
 
 
 @pytest.mark.parametrize(("seconds", "silent"), [(90, False), (91, True), (181, False)])
