@@ -16,7 +16,7 @@ from aigw_receiver.core import family_text, naming
 from aigw_receiver.core.exposition import Format
 from aigw_receiver.core.family_text import FamilyHead, Sample
 from aigw_receiver.core.model import FamilyType
-from aigw_receiver.core.reconciliation import Comparison, Counts
+from aigw_receiver.core.reconciliation import Comparison, Counts, Gateway
 from aigw_receiver.core.sources import SECOND
 
 _RATIO: Final = FamilyHead(
@@ -91,6 +91,17 @@ def _sample(row: _Row) -> Sample:
 
 def _named(one: Comparison) -> dict[str, str]:
     return {"gateway_namespace": one.gateway[0], "gateway_name": one.gateway[1], "model": one.model}
+
+
+def measured_by_gateway(comparisons: Iterable[Comparison]) -> dict[Gateway, float]:
+    """The check `metrics` of whole gateways, each model by its requests: one that is rare weighs little."""
+    sums: dict[Gateway, tuple[float, float]] = {}
+    for one in comparisons:
+        if one.measured is not None:
+            weight = max(one.metrics.answered, one.logs.answered, 1)
+            part, whole = sums.get(one.gateway, (0.0, 0.0))
+            sums[one.gateway] = part + one.measured * weight, whole + weight
+    return {gateway: part / whole for gateway, (part, whole) in sums.items()}
 
 
 def as_document(comparisons: Iterable[Comparison], *, since: int, window: int, now: int) -> dict[str, Any]:

@@ -2,16 +2,14 @@
 
 import json
 import time
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
 from aigw_receiver.core import source_list
 from aigw_receiver.shell.ingest import Ingest
+from aigw_receiver.shell.json_answer import HEADERS
 from aigw_receiver.shell.reconcile import Reconcile
-
-# What was true a moment ago answers no question about now.
-_HEADERS: Final = {"Cache-Control": "no-store"}
 
 
 def add_routes(app: web.Application, ingest: Ingest, reconcile: Reconcile) -> None:
@@ -32,4 +30,4 @@ def add_routes(app: web.Application, ingest: Ingest, reconcile: Reconcile) -> No
 
 
 def _answer(document: dict[str, Any]) -> web.Response:
-    return web.Response(text=json.dumps(document), content_type="application/json", headers=_HEADERS)
+    return web.Response(text=json.dumps(document), content_type="application/json", headers=HEADERS)

@@ -23,6 +23,7 @@ from aigw_receiver.core.gateways import documents, gains, openapi, prometheus_an
 from aigw_receiver.core.gateways.documents import Gateway, Scene
 from aigw_receiver.core.gateways.window import Chart, Steps, Window
 from aigw_receiver.core.rollup.model import Cell, Totals, View
+from aigw_receiver.shell import json_answer
 from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.prometheus_query import PrometheusError, PrometheusQuery
 from aigw_receiver.shell.reconcile import Reconcile
@@ -41,8 +42,8 @@ _LARGE: Final = 1400  # bytes
 _GZIP_LEVEL: Final = 1
 _GZIP: Final = 31
 
-# What was true a moment ago answers no question about now.
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Vary": "Accept-Encoding"}
+_HEADERS: Final = {**json_answer.HEADERS, "X-Content-Type-Options": "nosniff", "Vary": "Accept-Encoding"}
+_error: Final = functools.partial(json_answer.error, headers=_HEADERS)
 
 _Result = TypeVar("_Result")
 _Document: TypeAlias = dict[str, Any]
@@ -134,10 +135,9 @@ class _Api:
 
     async def _look(self, asked: Window, gateway: Gateway | None) -> Scene:
         """What answers out of the store are made of, beside the numbers; of one gateway, or of all."""
-        complete = documents.completeness(self._reconcile.document(asked.now)["models"])
         store = self._store
         since, latest, pods = await self._run(lambda: (store.since(), store.latest(), self._pods(asked.now, gateway)))
-        return Scene(asked, since, latest, documents.STORE, pods, complete)
+        return Scene(asked, since, latest, documents.STORE, pods, self._reconcile.measured())
 
     def _pods(self, now: int, gateway: Gateway | None) -> dict[Gateway, list[state.Heard]]:
         with self._ingest.lock:
@@ -255,8 +255,3 @@ def _response(document: _Document, *, compress: bool) -> web.Response:
         body = zlib.compress(body, _GZIP_LEVEL, _GZIP)
         headers["Content-Encoding"] = "gzip"
     return web.Response(body=body, content_type="application/json", charset="utf-8", headers=headers)
-
-
-def _error(status: int, message: str, retry: str = "") -> web.Response:
-    headers = {**_HEADERS, "Retry-After": retry} if retry else _HEADERS
-    return web.json_response({"error": message}, status=status, headers=headers)

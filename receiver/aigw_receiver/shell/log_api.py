@@ -16,6 +16,7 @@ from aiohttp import web
 
 from aigw_receiver.core.access_logs import search, search_parameters
 from aigw_receiver.core.access_logs.search import Position, SearchError
+from aigw_receiver.shell import json_answer
 from aigw_receiver.shell.log_feed import MOST_BEHIND, Feed, Follower
 from aigw_receiver.shell.sinks.store import StoreSink, Unavailable
 from aigw_receiver.shell.sinks.store_file import TooLong
@@ -32,9 +33,6 @@ MOST_FOLLOWERS: Final = 50
 
 _RETRY: Final = "1"  # seconds
 _RETRY_FOLLOWING: Final = "10"  # seconds
-
-# What was true a moment ago answers no question about now.
-_HEADERS: Final = {"Cache-Control": "no-store"}
 
 _Answer = TypeVar("_Answer")
 
@@ -83,7 +81,7 @@ class _Api:
         wanted = search.decode_position("id", request.match_info["id"])
         line = await self._read(lambda: self._store.find(wanted))
         if line is None:
-            return _error(404, _GONE)
+            return json_answer.error(404, _GONE)
         return _answer(b'{"id":"%b","log":%b}' % (search.encode_position(wanted).encode(), line))
 
     async def _read(self, read: Callable[[], _Answer]) -> _Answer:
@@ -105,7 +103,7 @@ class _Api:
         last = request.headers.get("Last-Event-ID", "")
         after = search.decode_position("Last-Event-ID", last) if last else wanted.after
         if self._feed.followers >= self._followers:
-            return _error(503, f"{self._followers} follow already", _RETRY_FOLLOWING)
+            return json_answer.error(503, f"{self._followers} follow already", _RETRY_FOLLOWING)
         return await Follower(self._feed, request, wanted, self._heartbeat, self._behind).answer(after)
 
 
@@ -124,7 +122,7 @@ def add_routes(
     if store is None:
 
         async def off(_: web.Request) -> web.StreamResponse:
-            return _error(404, _OFF)
+            return json_answer.error(404, _OFF)
 
         logs: _Handler = off
         stream: _Handler = off
@@ -147,22 +145,17 @@ def _answering(answer: _Handler) -> _Handler:
         try:
             return await answer(request)
         except SearchError as error:
-            return _error(400, str(error))
+            return json_answer.error(400, str(error))
         except TooLong as error:
-            return _error(503, f"{error}; narrow it with from, to or gateway", _RETRY)
+            return json_answer.error(503, f"{error}; narrow it with from, to or gateway", _RETRY)
         except Unavailable as error:
-            return _error(503, str(error), _RETRY)
+            return json_answer.error(503, str(error), _RETRY)
 
     return answered
 
 
-def _error(status: int, message: str, retry: str = "") -> web.Response:
-    headers = {**_HEADERS, "Retry-After": retry} if retry else _HEADERS
-    return web.json_response({"error": message}, status=status, headers=headers)
-
-
 def _answer(document: bytes) -> web.Response:
-    return web.Response(body=document, content_type="application/json", charset="utf-8", headers=_HEADERS)
+    return web.Response(body=document, content_type="application/json", charset="utf-8", headers=json_answer.HEADERS)
 
 
 def _to_json(page: Page) -> bytes:

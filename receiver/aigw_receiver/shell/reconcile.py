@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aigw_receiver.core import completeness
 from aigw_receiver.core.exposition import Format
-from aigw_receiver.core.reconciliation import Comparison, Reconciliation
+from aigw_receiver.core.reconciliation import Comparison, Gateway, Reconciliation
 from aigw_receiver.core.request_usage import RequestUsage
 from aigw_receiver.shell.ingest import Ingest
 
@@ -28,6 +28,8 @@ class Reconcile:
         self._since = 0
         self._comparisons: list[Comparison] | None = None
         """what was found since the last look, once somebody has asked"""
+        self._measured: dict[Gateway, float] | None = None
+        """the same of whole gateways"""
 
     def observe(self, now: int) -> None:
         """Take in what both sides have counted until now."""
@@ -38,7 +40,7 @@ class Reconcile:
             logs.publish(now)
             usage = self._usage.read(self._ingest.store, now)
             self._reconciliation.observe(usage, logs.logged, now)
-        self._comparisons = None
+        self._comparisons = self._measured = None
 
     def _compare(self) -> list[Comparison]:
         if self._comparisons is None:
@@ -48,6 +50,12 @@ class Reconcile:
     def render(self, text_format: Format) -> Iterator[bytes]:
         """The families of completeness, in pieces."""
         return completeness.render(self._compare(), text_format)
+
+    def measured(self) -> dict[Gateway, float]:
+        """By gateway, of the requests that access logs show, the share that metrics have counted."""
+        if self._measured is None:
+            self._measured = completeness.measured_by_gateway(self._compare())
+        return self._measured
 
     def document(self, now: int) -> dict[str, Any]:
         """The answer of the API."""

@@ -80,3 +80,18 @@ def test_names_of_ours_are_refused() -> None:
     for name in naming.FROM_BOTH:
         outcome = store.export(otlp.export(otlp.gauge(otlp.number(1), name=name)), NOW)
         assert ["type_conflict"] == [reason.value for reason in outcome.rejected]
+
+
+def test_measured_by_gateway() -> None:
+    """One lost request of a rare model weighs as much as the loss of all."""
+
+    def model(name: str, answered: tuple[int, int], logs: float | None, measured: float | None) -> Comparison:
+        counts = Counts(answered=answered[0]), Counts(answered=answered[1])
+        return Comparison(("ns", name), "m", *counts, logs, measured, None, None)
+
+    models = [
+        model("a", (99, 99), None, 1.0),
+        model("a", (0, 1), 1.0, 0.0),
+        model("b", (5, 0), 0.0, None),
+    ]
+    assert {("ns", "a"): 0.99} == completeness.measured_by_gateway(models)

@@ -5,7 +5,7 @@ Names and meanings are an interface: docs/api.md, and the schema in `openapi`. W
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from aigw_receiver.core.gateways import state, values
@@ -70,19 +70,6 @@ class Scene:
 def read_gateway(namespace: str, name: str) -> Gateway:
     """The gateway that a path names."""
     return "" if namespace == UNKNOWN_NAMESPACE else namespace, name
-
-
-def completeness(models: Iterable[Mapping[str, Any]]) -> dict[Gateway, float]:
-    """By gateway, from the models of /api/reconciliation, each by its requests: one that is rare weighs little."""
-    sums: dict[Gateway, tuple[float, float]] = {}
-    for model in models:
-        ratio = model["completeness"].get("metrics")
-        if ratio is not None:
-            gateway = model["gateway_namespace"], model["gateway_name"]
-            weight = max(model["metrics"]["answered"], model["access_logs"]["answered"], 1)
-            part, whole = sums.get(gateway, (0.0, 0.0))
-            sums[gateway] = part + ratio * weight, whole + weight
-    return {gateway: part / whole for gateway, (part, whole) in sums.items()}
 
 
 def list_gateways(scene: Scene, gains: Gains, known: int) -> dict[str, Any]:

@@ -155,21 +155,6 @@ def test_chosen() -> None:
     assert ([], 0) == documents.choose({}, 3)
 
 
-def test_completeness() -> None:
-    """One lost request of a rare model weighs as much as the loss of all."""
-
-    def model(name: str, answered: tuple[int, int], **checks: float) -> dict[str, Any]:
-        counts = {"metrics": {"answered": answered[0]}, "access_logs": {"answered": answered[1]}}
-        return {"gateway_namespace": "ns", "gateway_name": name, **counts, "completeness": checks}
-
-    models = [
-        model("a", (99, 99), metrics=1.0),
-        model("a", (0, 1), metrics=0.0, access_logs=1.0),
-        model("b", (5, 0), access_logs=0.0),
-    ]
-    assert {("ns", "a"): 0.99} == documents.completeness(models)
-
-
 def test_paths() -> None:
     """A gateway whose namespace is unknown cannot be named in a path."""
     assert (("", "gw"), ("ns", "gw")) == (documents.read_gateway("-", "gw"), documents.read_gateway("ns", "gw"))
