@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Final
 
+from aigw_receiver.core.rollup import thinning
 from aigw_receiver.core.rollup.reading import Reading
 from aigw_receiver.core.sources import SECOND, Source
 from aigw_receiver.shell.costs import Costs
@@ -12,7 +13,7 @@ from aigw_receiver.shell.ingest import Ingest
 from aigw_receiver.shell.rollup_store import RollupStore
 
 # Seconds between two readings; those of `observe_forever` are at whole multiples, where charts have their steps.
-PERIOD: Final = 10
+PERIOD: Final = thinning.FINEST // SECOND
 
 # A timer may be early by a little.
 _EARLY: Final = SECOND // 2

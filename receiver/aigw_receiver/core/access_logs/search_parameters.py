@@ -38,7 +38,7 @@ def parse_search(parameters: Iterable[tuple[str, str]], now: int, names: tuple[s
 
     Raises SearchError for one that is unknown, given twice or without a value, and for one that cannot be read.
     """
-    given = _collect(parameters, names)
+    given = collect(parameters, names)
 
     def once(name: str) -> str:
         return given.get(name, ("",))[0]
@@ -71,8 +71,8 @@ def parse_search(parameters: Iterable[tuple[str, str]], now: int, names: tuple[s
     )
 
 
-def _collect(parameters: Iterable[tuple[str, str]], names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """The values of each parameter."""
+def collect(parameters: Iterable[tuple[str, str]], names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The values of each parameter, all of which have one of these names. Raises SearchError."""
     given: dict[str, tuple[str, ...]] = {}
     for name, value in parameters:
         if name not in names:

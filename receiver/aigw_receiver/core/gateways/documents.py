@@ -10,8 +10,9 @@ from typing import Any, Final, TypeAlias
 
 from aigw_receiver.core.gateways import state, values
 from aigw_receiver.core.gateways.state import Heard
-from aigw_receiver.core.gateways.window import FINEST, Chart, Steps, Window
+from aigw_receiver.core.gateways.window import Chart, Steps, Window
 from aigw_receiver.core.rollup.model import NOTHING, Cell, Number, Totals, View
+from aigw_receiver.core.rollup.thinning import FINEST
 from aigw_receiver.core.sources import SECOND
 
 Gateway: TypeAlias = tuple[str, str]

@@ -14,11 +14,9 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from aigw_receiver.core.gateways import promql
 from aigw_receiver.core.gateways.promql import Query
-from aigw_receiver.core.rollup.model import Cell, Distribution, Measure, Number, Totals
+from aigw_receiver.core.rollup.model import LABELS, Cell, Distribution, Measure, Number, Totals
 
-_SECOND: Final = 1_000_000_000
 _MOST_MESSAGE: Final = 200  # characters
 
 
@@ -109,7 +107,7 @@ def _distribution(buckets: Mapping[float, float], total: float) -> Distribution:
 
 
 def _cell(query: Query, labels: Mapping[str, str]) -> Cell:
-    key = tuple(labels.get(label, "") for label in promql.LABELS[query.view])
+    key = tuple(labels.get(label, "") for label in LABELS[query.view])
     return Cell(query.view, labels.get("gateway_namespace", ""), labels.get("gateway_name", ""), key)
 
 

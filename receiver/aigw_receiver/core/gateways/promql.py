@@ -13,7 +13,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from aigw_receiver.core.rollup.model import Cell, Measure, Number, View
+from aigw_receiver.core.request_usage import DURATIONS
+from aigw_receiver.core.rollup.model import LABELS, TOKENS, Cell, Measure, Number, View
+from aigw_receiver.core.sources import SECOND
 
 _MILLISECOND: Final = 1_000_000
 
@@ -21,26 +23,8 @@ _MILLISECOND: Final = 1_000_000
 _BEFORE: Final = "1h"
 
 _IDENTITY: Final = ("gateway_namespace", "gateway_name")
-_MODEL: Final = ("gen_ai_provider_name", "gen_ai_response_model")
 
-LABELS: Final[Mapping[View, tuple[str, ...]]] = {
-    View.GATEWAY: (),
-    View.POD: ("gateway_pod",),
-    View.PROVIDER: ("gen_ai_provider_name",),
-    View.MODEL: _MODEL,
-    View.MCP_BACKEND: ("mcp_backend",),
-    View.MCP_METHOD: ("mcp_backend", "mcp_method_name"),
-    View.MCP_CAPABILITY: ("mcp_backend", "capability_side", "capability_type"),
-}
-"""by what label values the key of a cell is made"""
-
-_TOKEN_TYPES: Final = {
-    "input": Number.INPUT,
-    "output": Number.OUTPUT,
-    "cached_input": Number.CACHED_INPUT,
-    "cache_creation_input": Number.CACHE_CREATION_INPUT,
-    "reasoning": Number.REASONING,
-}
+_TOKEN_TYPES: Final = {number.value: number for number in TOKENS}
 
 _LLM: Final = (View.GATEWAY, View.POD, View.PROVIDER, View.MODEL)
 _MCP: Final = (View.GATEWAY, View.POD, View.MCP_BACKEND)
@@ -68,12 +52,11 @@ def _histogram(name: str, measure: Measure, views: tuple[View, ...]) -> tuple[Fa
     )
 
 
-_DURATION: Final = "gen_ai_server_request_duration_seconds"
 _METHODS: Final = "mcp_method_count_total"
 
 FAMILIES: Final[tuple[Family, ...]] = (
-    *_histogram(_DURATION, Measure.DURATION, _LLM),
-    Family(f"{_DURATION}_count", 'error_type!=""', _LLM, Number.ERRORS),
+    *_histogram(DURATIONS, Measure.DURATION, _LLM),
+    Family(f"{DURATIONS}_count", 'error_type!=""', _LLM, Number.ERRORS),
     *_histogram("gen_ai_server_time_to_first_token_seconds", Measure.FIRST_TOKEN, _LLM),
     *_histogram("gen_ai_server_time_per_output_token_seconds", Measure.OUTPUT_TOKEN, _LLM),
     Family("gen_ai_client_token_usage_sum", "", _LLM, _TOKEN_TYPES, by="gen_ai_token_type"),
@@ -89,7 +72,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
 
 
 _REQUESTS: Final = (
-    f"{_DURATION}_count",
+    f"{DURATIONS}_count",
     "gen_ai_server_time_to_first_token_seconds_count",
     "mcp_request_duration_seconds_count",
     _METHODS,
@@ -197,4 +180,4 @@ def _quote(text: str) -> str:
 
 
 def _seconds(time: int) -> str:
-    return f"{time // 1_000_000_000}.{time % 1_000_000_000:09}"
+    return f"{time // SECOND}.{time % SECOND:09}"

@@ -11,15 +11,14 @@ from typing import Final
 from aigw_receiver.core.access_logs import search, search_parameters
 from aigw_receiver.core.access_logs.search import SearchError
 from aigw_receiver.core.gateways import values
+from aigw_receiver.core.rollup import thinning
 from aigw_receiver.core.rollup.model import View
+from aigw_receiver.core.rollup.thinning import FINEST
 from aigw_receiver.core.sources import SECOND
 
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 3600 * SECOND
 DAY: Final = 86_400 * SECOND
-
-FINEST: Final = 10 * SECOND
-"""how often the rollup writes"""
 
 # What a chart shows at most, and what may be asked for at most.
 _CHART_STEPS: Final = 200
@@ -29,15 +28,11 @@ _STEPS: Final = (
     *(DAY, 7 * DAY),
 )
 
-# Older rows of the rollup are thinned to one a minute, then to one in ten: steps below would be empty but for one.
-_KEPT: Final = ((HOUR, MINUTE), (12 * HOUR, 10 * MINUTE))
-
 # A Prometheus that scrapes less often than each minute has gaps in steps of one.
 _FINEST_OF_PROMETHEUS: Final = MINUTE
 
 _DEFAULT_WINDOW: Final = 15 * MINUTE
 _LONGEST: Final = 366 * DAY
-_LONGEST_VALUE: Final = 500  # characters
 
 _STEP: Final = re.compile(r"(\d{1,8})(s|m|h|d|)", re.ASCII)
 _UNITS: Final = {"": SECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
@@ -82,12 +77,12 @@ class Steps:
 
 def parse_window(parameters: Iterable[tuple[str, str]], now: int) -> Window:
     """A window from the parameters of a request: the last 15 minutes if nothing is said."""
-    return _read_window(_collect(parameters, WINDOW), now)
+    return _read_window(_once(parameters, WINDOW), now)
 
 
 def parse_chart(parameters: Iterable[tuple[str, str]], now: int) -> Chart:
     """What series a request asks for."""
-    given = _collect(parameters, SERIES)
+    given = _once(parameters, SERIES)
     window = _read_window(given, now)
     return Chart(
         window=window,
@@ -100,7 +95,13 @@ def parse_chart(parameters: Iterable[tuple[str, str]], now: int) -> Chart:
 
 def parse_nothing(parameters: Iterable[tuple[str, str]]) -> None:
     """Refuse any parameter."""
-    _collect(parameters, ())
+    for name, _ in parameters:
+        message = f"{search.shorten(name)}: unknown parameter; none is expected"
+        raise SearchError(message)
+
+
+def _once(parameters: Iterable[tuple[str, str]], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: value for name, (value,) in search_parameters.collect(parameters, names).items()}
 
 
 def cut(chart: Chart, *, from_prometheus: bool) -> Steps:
@@ -118,8 +119,9 @@ def cut(chart: Chart, *, from_prometheus: bool) -> Steps:
 def _finest_kept(window: Window) -> int:
     """How far apart the oldest rows of the rollup are in a window."""
     age = window.now - window.start
-    # The window is asked for a moment after it was chosen, and its first step begins before it.
-    return max((step for kept, step in _KEPT if age > kept + MINUTE), default=FINEST)
+    # Of finer steps all would be empty but for one. The window is asked for a moment after it was chosen, and its first
+    # step begins before it.
+    return max((step for kept, step in thinning.AGES if age > kept + MINUTE), default=FINEST)
 
 
 def _suiting(window: Window) -> int:
@@ -130,22 +132,6 @@ def _edges(window: Window, step: int) -> tuple[int, ...]:
     first = window.start // step
     last = max(-(-window.end // step), first + 1)
     return tuple(at * step for at in range(first, last + 1))
-
-
-def _collect(parameters: Iterable[tuple[str, str]], names: tuple[str, ...]) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for name, value in parameters:
-        if name not in names:
-            expected = f"expected one of {', '.join(names)}" if names else "none is expected"
-            message = f"{search.shorten(name)}: unknown parameter; {expected}"
-            raise SearchError(message)
-        if name in given:
-            message = f"{name}: given more than once"
-            raise SearchError(message)
-        if not 1 <= len(value) <= _LONGEST_VALUE:
-            search.fail(name, f"1 to {_LONGEST_VALUE} characters", value)
-        given[name] = value
-    return given
 
 
 def _read_window(given: Mapping[str, str], now: int) -> Window:

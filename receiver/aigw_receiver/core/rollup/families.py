@@ -8,15 +8,13 @@ from aigw_receiver.core.model import FamilyType
 from aigw_receiver.core.naming import FamilyName
 from aigw_receiver.core.pricing.cost_series import FAMILY as TOKENS
 from aigw_receiver.core.request_usage import DURATIONS
-from aigw_receiver.core.rollup.model import Cell, Measure, Number, View
+from aigw_receiver.core.rollup.model import LABELS, Cell, Measure, Number, View
+from aigw_receiver.core.rollup.model import TOKENS as TOKEN_NUMBERS
 
 Labels = Mapping[str, str]
 
-_PROVIDER: Final = "gen_ai_provider_name"
-_MODEL: Final = "gen_ai_response_model"
 _TYPE: Final = "gen_ai_token_type"
-_BACKEND: Final = "mcp_backend"
-_METHOD: Final = "mcp_method_name"
+_METHOD: Final = LABELS[View.MCP_METHOD][-1]
 
 
 class Code(enum.IntEnum):
@@ -53,10 +51,7 @@ COUNTED: Final[Mapping[Code, tuple[Number, ...]]] = {
     Code.MCP_CAPABILITIES: (Number.MCP_CAPABILITIES,),
 }
 
-_TOKEN_CODES: Final = {
-    code.name.lower(): code
-    for code in (Code.INPUT, Code.OUTPUT, Code.CACHED_INPUT, Code.CACHE_CREATION_INPUT, Code.REASONING)
-}
+_TOKEN_CODES: Final = {number.value: Code[number.name] for number in TOKEN_NUMBERS}
 
 # By the `status` of mcp_method_count; any other is no error.
 _STATUS_CODES: Final = {"failed": Code.MCP_FAILED, "error": Code.MCP_ERRORS}
@@ -81,25 +76,20 @@ class Kind(NamedTuple):
         return name.type is self.type
 
 
-def _chain(labels: Labels, *parts: tuple[View, tuple[str, ...]]) -> tuple[Cell, ...]:
+def _chain(labels: Labels, *views: View) -> tuple[Cell, ...]:
     namespace, name = labels.get("gateway_namespace", ""), labels.get("gateway_name", "")
     return (
         Cell(View.GATEWAY, namespace, name, ()),
-        *(Cell(view, namespace, name, tuple(labels.get(label, "") for label in key)) for view, key in parts),
+        *(Cell(view, namespace, name, tuple(labels.get(label, "") for label in LABELS[view])) for view in views),
     )
 
 
 def _of_model(labels: Labels) -> tuple[Cell, ...]:
-    return _chain(labels, (View.PROVIDER, (_PROVIDER,)), (View.MODEL, (_PROVIDER, _MODEL)))
+    return _chain(labels, View.PROVIDER, View.MODEL)
 
 
 def _of_method(labels: Labels) -> tuple[Cell, ...]:
-    backend = (View.MCP_BACKEND, (_BACKEND,))
-    return (
-        _chain(labels, backend, (View.MCP_METHOD, (_BACKEND, _METHOD)))
-        if _METHOD in labels
-        else _chain(labels, backend)
-    )
+    return _chain(labels, View.MCP_BACKEND, *([View.MCP_METHOD] if _METHOD in labels else []))
 
 
 def _requests(labels: Labels) -> Place:
@@ -124,8 +114,7 @@ def _mcp_messages(labels: Labels) -> Place:
 
 
 def _mcp_capabilities(labels: Labels) -> Place:
-    capability = (View.MCP_CAPABILITY, (_BACKEND, "capability_side", "capability_type"))
-    return Place(_chain(labels, (View.MCP_BACKEND, (_BACKEND,)), capability), Code.MCP_CAPABILITIES)
+    return Place(_chain(labels, View.MCP_BACKEND, View.MCP_CAPABILITY), Code.MCP_CAPABILITIES)
 
 
 FAMILIES: Final[Mapping[str, Kind]] = {

@@ -6,26 +6,32 @@ only rise; what happened between two moments is their difference. Nothing here r
 
 import dataclasses
 import enum
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 
 class View(enum.StrEnum):
-    """By what the numbers of a gateway are told apart, and what the key of a cell is then."""
+    """By what the numbers of a gateway are told apart, as the key of a cell has them by LABELS."""
 
     GATEWAY = "gateway"
-    """()"""
     POD = "pod"
-    """(pod,)"""
     PROVIDER = "provider"
-    """(gen_ai_provider_name,)"""
     MODEL = "model"
-    """(gen_ai_provider_name, gen_ai_response_model)"""
     MCP_BACKEND = "mcp_backend"
-    """(mcp_backend,)"""
     MCP_METHOD = "mcp_method"
-    """(mcp_backend, mcp_method_name)"""
     MCP_CAPABILITY = "mcp_capability"
-    """(mcp_backend, capability_side, capability_type)"""
+
+
+LABELS: Final[Mapping[View, tuple[str, ...]]] = {
+    View.GATEWAY: (),
+    View.POD: ("gateway_pod",),
+    View.PROVIDER: ("gen_ai_provider_name",),
+    View.MODEL: ("gen_ai_provider_name", "gen_ai_response_model"),
+    View.MCP_BACKEND: ("mcp_backend",),
+    View.MCP_METHOD: ("mcp_backend", "mcp_method_name"),
+    View.MCP_CAPABILITY: ("mcp_backend", "capability_side", "capability_type"),
+}
+"""by the values of which labels of a series the key of its cell is made"""
 
 
 class Cell(NamedTuple):
@@ -61,6 +67,10 @@ class Number(enum.StrEnum):
 
     # That of an enumeration is written in Python, and thousands of totals are made for one chart.
     __hash__ = str.__hash__
+
+
+TOKENS: Final = (Number.INPUT, Number.OUTPUT, Number.CACHED_INPUT, Number.CACHE_CREATION_INPUT, Number.REASONING)
+"""named as the gateway names their types"""
 
 
 class Measure(enum.StrEnum):

@@ -7,10 +7,11 @@ from typing import Final, NamedTuple
 
 from aigw_receiver.core.sources import SECOND
 
-# Readings younger than this are all kept; then up to the second age the last of each minute, then of each ten.
-_FINE: Final = 3600 * SECOND
-_COARSE: Final = 12 * 3600 * SECOND
-_STEPS: Final = (60 * SECOND, 600 * SECOND)
+FINEST: Final = 10 * SECOND
+"""how often a reading is taken"""
+
+AGES: Final = ((3600 * SECOND, 60 * SECOND), (12 * 3600 * SECOND, 600 * SECOND))
+"""beyond which age no more is kept than the last reading of each step"""
 
 # Where there is no room, all ages are divided by this, down to some seconds.
 LEAST_SHARE: Final = 1 / 1024
@@ -32,6 +33,5 @@ class Plan(NamedTuple):
 
 def plan(now: int, retention: int, share: float = 1.0) -> Plan:
     """What is kept at `now`, with all ages shortened to this share. A tier ends with a whole step."""
-    ages = (_FINE, _COARSE)
-    tiers = (Tier((now - int(age * share)) // step * step, step) for age, step in zip(ages, _STEPS, strict=True))
+    tiers = (Tier((now - int(age * share)) // step * step, step) for age, step in AGES)
     return Plan(tuple(tiers), now - int(retention * share))
