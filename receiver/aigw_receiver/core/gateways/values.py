@@ -4,12 +4,20 @@ A count of nothing is 0; an average or a percentile of nothing is None.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from aigw_receiver.core.rollup import quantiles
 from aigw_receiver.core.rollup.model import Distribution, Measure, Number, Totals
 
-Value: TypeAlias = Callable[[Totals], float | None]
+Source: TypeAlias = Number | Measure
+
+
+class _Value(NamedTuple):
+    """A value of series: how it is made of totals, and of what in them."""
+
+    of: Callable[[Totals], float | None]
+    sources: tuple[Source, ...]
+
 
 QUANTILES: Final = {"p50": 0.5, "p75": 0.75, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -21,8 +29,6 @@ _DURATIONS: Final = {
     "mcp_duration": Measure.MCP_DURATION,
     "mcp_initialization": Measure.MCP_INITIALIZATION,
 }
-
-_SUFFIXED: Final = {f"{name}_": measure for name, measure in _DURATIONS.items()}
 
 _NUMBERS: Final = {
     "errors": Number.ERRORS,
@@ -89,35 +95,32 @@ def is_busy(totals: Totals) -> bool:
     return messages(totals) > 0 or count(totals, Measure.FIRST_TOKEN) > 0
 
 
-def _number(number: Number) -> Value:
-    return lambda totals: whole(totals, number)
+def _number(number: Number) -> _Value:
+    return _Value(lambda totals: whole(totals, number), (number,))
 
 
-def _count(measure: Measure) -> Value:
-    return lambda totals: count(totals, measure)
+def _count(measure: Measure) -> _Value:
+    return _Value(lambda totals: count(totals, measure), (measure,))
 
 
-def _mean(measure: Measure) -> Value:
-    return lambda totals: mean(totals.measures.get(measure, ()))
+def _quantile(measure: Measure, share: float) -> _Value:
+    return _Value(lambda totals: quantiles.quantile(totals.measures.get(measure, ()), share), (measure,))
 
 
-def _quantile(measure: Measure, share: float) -> Value:
-    return lambda totals: quantiles.quantile(totals.measures.get(measure, ()), share)
+def _over_all(measure: Measure, of: Callable[[Sequence[Distribution]], float | None]) -> _Value:
+    return _Value(lambda totals: of(totals.measures.get(measure, ())), (measure,))
 
 
-def _overflow(measure: Measure) -> Value:
-    return lambda totals: quantiles.overflow_ratio(totals.measures.get(measure, ()))
-
-
-def _catalog() -> dict[str, Value]:
-    catalog: dict[str, Value] = {"requests": _count(Measure.DURATION), "mcp_requests": _count(Measure.MCP_DURATION)}
+def _catalog() -> dict[str, _Value]:
+    catalog = {"requests": _count(Measure.DURATION), "mcp_requests": _count(Measure.MCP_DURATION)}
     catalog |= {name: _number(number) for name, number in _NUMBERS.items()}
-    catalog |= {"tokens_total": total_tokens, "cost_usd": cost}
+    catalog["tokens_total"] = _Value(total_tokens, (Number.INPUT, Number.OUTPUT))
+    catalog["cost_usd"] = _Value(cost, (Number.COST,))
     for name, measure in _DURATIONS.items():
-        catalog[f"{name}_avg"] = _mean(measure)
+        catalog[f"{name}_avg"] = _over_all(measure, mean)
         for word, share in QUANTILES.items():
             catalog[f"{name}_{word}"] = _quantile(measure, share)
-        catalog[f"{name}_overflow_ratio"] = _overflow(measure)
+        catalog[f"{name}_overflow_ratio"] = _over_all(measure, quantiles.overflow_ratio)
     return catalog
 
 
@@ -129,24 +132,12 @@ DEFAULT: Final = ("requests", "errors")
 
 def value(name: str, totals: Totals) -> float | None:
     """One of NAMES."""
-    return _CATALOG[name](totals)
+    return _CATALOG[name].of(totals)
 
 
-def sources_of(names: Iterable[str]) -> frozenset[Number | Measure]:
+def sources_of(names: Iterable[str]) -> frozenset[Source]:
     """What of a cell some of NAMES are made of."""
-    return frozenset(source for name in names for source in _sources(name))
-
-
-def _sources(name: str) -> tuple[Number | Measure, ...]:
-    if name in _NUMBERS:
-        return (_NUMBERS[name],)
-    if name == "tokens_total":
-        return Number.INPUT, Number.OUTPUT
-    if name == "cost_usd":
-        return (Number.COST,)
-    if name in ("requests", "mcp_requests"):
-        return (Measure.DURATION if name == "requests" else Measure.MCP_DURATION,)
-    return next((measure,) for word, measure in _SUFFIXED.items() if name.startswith(word))
+    return frozenset(source for name in names for source in _CATALOG[name].sources)
 
 
 def as_document(totals: Totals) -> dict[str, Any]:
@@ -188,7 +179,7 @@ _NO_DURATION: Final = {"count": 0, "avg": None, **dict.fromkeys(QUANTILES), "ove
 def _as_duration(totals: Totals, measure: Measure) -> dict[str, Any]:
     """D of the API."""
     distributions = totals.measures.get(measure, ())
-    observed = sum(one.count for one in distributions)
+    observed = count(totals, measure)
     if not observed:
         return _NO_DURATION
     return {
