@@ -40,7 +40,14 @@ def learn(table: StreamTable, point: bytes, row: int) -> None:
     if not table.known:
         table.spelling = spelling
     if spelling == table.spelling:
-        table.known[key] = row
+        table.known[_shared(key, table)] = row
+
+
+def _shared(key: bytes, table: StreamTable) -> bytes:
+    """The key as it is held already: replicas of a gateway, and some of its metrics, spell their attributes alike."""
+    if len(table.keys) >= _MAX_SPELLINGS * (table.census.streams + 1):
+        return table.keys.get(key, key)
+    return table.keys.setdefault(key, key)
 
 
 class Batch(NamedTuple):

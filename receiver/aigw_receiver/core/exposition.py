@@ -118,14 +118,16 @@ class _Template:
     """
 
     whole: bytes
-    """for counts below _EXPONENT_FROM"""
+    """for counts and a value below _EXPONENT_FROM"""
+    counted: bytes
+    """for counts below it and a value that is text already: tokens soon add up to more than a million"""
     general: bytes
     """for numbers that are text already"""
 
     def split(self) -> "_Template":
         """The same for labels of which some belong behind `le`."""
-        both = (self.whole, self.general)
-        return _Template(*(text.replace(b'"}', b'",\1}').replace(b"\0}", b"\0,\1}") for text in both))
+        all_of_them = (self.whole, self.counted, self.general)
+        return _Template(*(text.replace(b'"}', b'",\1}').replace(b"\0}", b"\0,\1}") for text in all_of_them))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -138,7 +140,7 @@ def _templates(name: str, bounds: tuple[float, ...], text_format: Format) -> tup
         lines.append((f"{name}_created{{\0}}", "%s"))
     whole = "".join(f"{sample} {number}\n" for sample, number in lines)
     general = "".join(f"{sample} %s\n" for sample, _ in lines)
-    plain = _Template(whole.encode(), general.encode())
+    plain = _Template(whole.encode(), whole.replace("%a", "%s").encode(), general.encode())
     return plain, plain.split()
 
 
@@ -174,6 +176,8 @@ def _render_histograms(name: str, rows: Rows, at: npt.NDArray[np.intp], text_for
         template = split if b"\0" in text else plain
         if numbers[-1] < _EXPONENT_FROM and value < _EXPONENT_FROM:
             lines = template.whole % (*numbers, numbers[-1], value, *more)
+        elif numbers[-1] < _EXPONENT_FROM:
+            lines = template.counted % (*numbers, numbers[-1], go_float(value).encode(), *more)
         else:
             texts = [go_float(number).encode() for number in numbers]
             lines = template.general % (*texts, texts[-1], go_float(value).encode(), *more)

@@ -62,6 +62,8 @@ class Store:
         self.families: dict[str, Family] = {}
         self.sources: dict[Identity, Source] = {}
         self.tables: dict[tuple[int, MetricHeader], StreamTable] = {}
+        self.keys: dict[bytes, bytes] = {}
+        """the keys of the streams of all tables (see `batches`), so that each is held once"""
         self.label_values: dict[tuple[str, str], LabelValues] = {}
         self.forgotten: collections.OrderedDict[Identity, int] = collections.OrderedDict()
         self.next_number = 0
@@ -233,7 +235,7 @@ class Store:
             return DropReason.TYPE_CONFLICT
         gateway = (source.identity.namespace, source.identity.name)
         values = self.label_values.setdefault(gateway, LabelValues())
-        return StreamTable(header, metric, family, source, values, self.census, self.limits, self.scrapers)
+        return StreamTable(header, metric, family, source, values, self.census, self.limits, self.scrapers, self.keys)
 
     def _family_that_writes(self, sample: str) -> Family | None:
         """The family that has a sample of this name."""
@@ -255,16 +257,22 @@ class Store:
         """
         ended = []
         self.scrapers.open(now)
-        for source in list(self.sources.values()):
-            if source.ended:
-                if now - source.last_seen > self.expiry.retention:
-                    self._forget(source)
-            elif source.is_silent(now, self.expiry) and self.scrapers.have_all_seen(
+        self._forget_ended(now)
+        for source in self.live_sources():
+            if source.is_silent(now, self.expiry) and self.scrapers.have_all_seen(
                 source.last_change, source.newest_birth, now
             ):
                 self.show(source, live=False)
                 ended.append(source.identity)
         return ended
+
+    def _forget_ended(self, now: int) -> None:
+        gone = [one for one in self.sources.values() if one.ended and now - one.last_seen > self.expiry.retention]
+        for source in gone:
+            self._forget(source)
+        if gone:
+            self.keys.clear()
+            self.keys.update((key, key) for table in self.tables.values() for key in table.known)
 
     def _forget(self, source: Source) -> None:
         if self.before_forget is not None:

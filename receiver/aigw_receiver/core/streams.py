@@ -47,7 +47,8 @@ class StreamTable:
     """The streams of one metric of one pod.
 
     `rows` are those of the bounds that the metric came with first. `known` maps the bytes that all points of a
-    stream have in common to its row there; it is written and read by `batches`.
+    stream have in common (their key) to its row there; `keys` holds those of all tables, each once, by themselves.
+    Both are written and read by `batches`.
     """
 
     header: MetricHeader
@@ -58,6 +59,7 @@ class StreamTable:
     census: Census
     limits: Limits
     scrapers: Scrapers
+    keys: dict[bytes, bytes]
     rows: Rows | None = None
     known: dict[bytes, int] = dataclasses.field(default_factory=dict)
     spelling: layouts.Spelling | None = None
