@@ -158,10 +158,7 @@ class Layout:
         bodies = [record.body for record in records]
         if list(map(len, attributes)).count(size) != count or (any(bodies) and any(map(_is_no_text, bodies))):
             return None
-        flat: list[bytes] = []
-        for each in attributes:
-            flat += each
-        columns = [flat[position::size] for position in range(size)]
+        columns = list(zip(*attributes, strict=True))
         for position, value in self._constant.items():
             if columns[position].count(value) != count:
                 return None
