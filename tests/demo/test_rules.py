@@ -12,6 +12,7 @@ from aigw_receiver import configuration
 from aigw_receiver.core.access_logs.model import AccessLog, Ending, RouteType, Tokens
 from aigw_receiver.core.access_logs.rules import Rules, Verdict
 from aigw_receiver.core.model import Identity
+from decisions import decide
 
 GATEWAY: Final = Identity("shop", "storefront", "pod-1")
 START: Final = 1_700_000_000_000_000_000
@@ -26,7 +27,7 @@ BUSY: Final = ([20.0] * 300 + [1500.0]) * 10
 def decide_all(requests: Sequence[AccessLog]) -> list[Verdict]:
     """What becomes of these, ten of them each second."""
     rules = Rules(configuration.read_settings(build_configuration(Path("kept.jsonl"), ""), {}).access_logs.rules)
-    return [rules.decide(request, START + place * SECOND // 10, 0.5) for place, request in enumerate(requests)]
+    return [decide(rules, request, START + place * SECOND // 10, 0.5) for place, request in enumerate(requests)]
 
 
 def build_llm(milliseconds: float) -> AccessLog:

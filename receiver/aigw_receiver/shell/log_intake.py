@@ -73,8 +73,8 @@ class LogIntake:
         glances, rejected = self._reader.read(body)
         accepted = 0
         for glance in glances:
-            weight = rules.weight_of(glance.total, glance.input, glance.output)
-            verdict = self._rules.decide_on(glance.group.shape, glance.duration, weight, now, random.random())
+            group, weight = glance.group, rules.weight_of(glance.total, glance.input, glance.output)
+            verdict = self._rules.decide(group.shape, group.concerned, glance.duration, weight, now, random.random())
             if verdict.rules and (reason := self._keep(glance, verdict, now)) is not None:
                 rejected[reason] = rejected.get(reason, 0) + 1
                 continue
@@ -133,7 +133,8 @@ class LogIntake:
 
     def _limit(self, group: Group) -> None:
         """Say which records of a group are ordinary, by what is known now."""
-        group.duration_below, group.tokens_below = self._rules.ordinary_below(group.shape)
+        group.concerned = self._rules.concerned(group.shape)
+        group.duration_below, group.tokens_below = self._rules.ordinary_below(group.shape, group.concerned)
         learns = self._learns and group.shape.route_type is RouteType.LLM and group.shape.ending is Ending.OK
         group.durations = [] if learns else None
 

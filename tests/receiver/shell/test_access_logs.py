@@ -19,6 +19,7 @@ from aigw_receiver.core.access_logs import decode, flat, reading, rules
 from aigw_receiver.core.access_logs.model import AccessLog, Kept
 from aigw_receiver.core.access_logs.reasons import LogDropReason
 from aigw_receiver.core.access_logs.rule_settings import RuleSettings
+from decisions import decide
 from receiver_program import Receiver, start_receiver
 
 _METHOD = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -47,7 +48,7 @@ def _expected() -> tuple[list[dict[str, Any]], int]:
     decider, lines, count = rules.Rules(RuleSettings()), [], 0
     for log in _logs():
         count += 1
-        verdict = decider.decide(log, 1, 0.5)
+        verdict = decide(decider, log, 1, 0.5)
         if verdict.kept:
             lines.append(dict(flat.to_flat(Kept(log, verdict))))
     return lines, count

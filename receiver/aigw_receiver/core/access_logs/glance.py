@@ -5,6 +5,7 @@ A Glance has the names of an AccessLog for all that it knows, so that whoever de
 
 import dataclasses
 import operator
+from collections.abc import Hashable
 from typing import Any, Final, NamedTuple, Protocol
 
 from aigw_receiver.core.access_logs import decode
@@ -70,6 +71,7 @@ class Group:
     """
 
     __slots__ = (
+        "concerned",
         "duration_below",
         "durations",
         "input",
@@ -83,6 +85,8 @@ class Group:
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
+        self.concerned: tuple[str, ...] = ()
+        """the rules that each record of it concerns, as whoever knows the rules has said"""
         self.duration_below: float = 0.0
         """milliseconds; a record without a duration is below any"""
         self.tokens_below: float = 0
@@ -136,6 +140,8 @@ class _Numbers(NamedTuple):
     source: RecordReader
     record: Any
     attributes: list[bytes]
+    repeated: Hashable = None
+    """stands for all its attributes that repeat, where a layout knew them"""
 
 
 class Glance(_Numbers):

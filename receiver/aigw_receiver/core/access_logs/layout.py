@@ -83,6 +83,7 @@ class Layout:
     __slots__ = (
         "_columns",
         "_constant",
+        "_era",
         "_groups",
         "_known",
         "_memory",
@@ -112,6 +113,8 @@ class Layout:
         """the positions of the others"""
         self._known: dict[tuple[bytes, ...], Group] = {}
         """the same groups, by the others alone"""
+        self._era = object()
+        """another one whenever others are constant: with it, those that vary stand for all that repeat"""
         self._weighed = [_number(keys, names, memory) for names in _WEIGHED]
         self._unweighed = [_number(keys, names, memory) for names in _UNWEIGHED]
         numbers = [number[0] for number in (*self._weighed, *self._unweighed) if number]
@@ -130,11 +133,12 @@ class Layout:
         if sum(map(len, raw)) > MAX_MEMORABLE:
             return
         if not self._groups:
-            self._constant, self._varying = dict(zip(self._shaping, raw, strict=True)), []
+            self._constant, self._varying, self._era = dict(zip(self._shaping, raw, strict=True)), [], object()
         self._groups[raw] = group
         changed = [position for position, value in self._constant.items() if attributes[position] != value]
         if changed:
             self._varying += changed
+            self._era = object()
             self._constant = {i: value for i, value in self._constant.items() if i not in changed}
             at = [self._shaping.index(position) for position in self._varying]
             self._known = {tuple(known[i] for i in at): one for known, one in self._groups.items()}
@@ -163,7 +167,8 @@ class Layout:
             if columns[position].count(value) != count:
                 return None
         varying = [columns[position] for position in self._varying]
-        groups = list(map(self._known.get, zip(*varying, strict=True) if varying else ((),) * count))
+        repeated = list(zip(*varying, strict=True)) if varying else [()] * count
+        groups = list(map(self._known.get, repeated))
         if None in groups:
             return None
         for position, prefix in self._prefixes:
@@ -177,12 +182,13 @@ class Layout:
             ]
         except memos.SurpriseError:
             return None
-        return self._count(zip(groups, duration, given, answered, total, records, attributes, strict=True), glances)
+        weighed = zip(groups, duration, given, answered, total, repeated, records, attributes, strict=True)
+        return self._count(weighed, glances)
 
     def _count(self, weighed: Iterable[Any], glances: list[Glance]) -> list[Any]:
         """Count records of which these values are known, or add them; answers those whose other numbers are broken."""
         left = []
-        for group, duration, given, answered, total, record, attributes in weighed:
+        for group, duration, given, answered, total, repeated, record, attributes in weighed:
             tokens = given + answered if given is not None and answered is not None else given or answered or 0
             weight = total if total is not None and total > tokens else tokens
             if weight < group.tokens_below and (duration or 0.0) < group.duration_below:
@@ -203,7 +209,7 @@ class Layout:
                 continue
             group.seen = True
             counts = (given, cached, creation, answered, reasoning, reading.total_of(total, given, answered))
-            glances.append(Glance(group, duration, *counts, self, record, attributes))
+            glances.append(Glance(group, duration, *counts, self, record, attributes, (self._era, repeated)))
         return left
 
     def read(self, record: Any) -> AccessLog | LogDropReason:
@@ -212,13 +218,12 @@ class Layout:
 
     def line(self, glance: Glance, found: Found) -> bytes | LogDropReason:
         """The line of a record that this layout has made a Glance of; or why it is no record after all."""
-        record, attributes = glance.record, glance.attributes
-        key = self, self._pick(attributes)
-        template = self._memory.templates.get(key)
+        record = glance.record
+        template = self._memory.templates.get(glance.repeated)
         if template is None:
-            return self._first_line(record, found, key)
+            return self._first_line(glance, found)
         try:
-            values = self._values(attributes)
+            values = self._values(glance.attributes)
             body, inner = decode.read_body(record) if record.body else ("", None)
         except decode.DecodeError:
             return LogDropReason.MALFORMED_RECORD
@@ -245,11 +250,11 @@ class Layout:
             values.append(kept)
         return values
 
-    def _first_line(self, record: Any, found: Found, key: tuple["Layout", tuple[bytes, ...]]) -> bytes | LogDropReason:
+    def _first_line(self, glance: Glance, found: Found) -> bytes | LogDropReason:
         """The same, where nothing is prepared; the next record with the same attributes will find it prepared."""
-        log = self.read(record)
-        if isinstance(log, AccessLog) and key[1] in self._groups:
-            self._memory.templates.remember(key, lines.Template(self._columns, log))
+        log = self.read(glance.record)
+        if isinstance(log, AccessLog):
+            self._memory.templates.remember(glance.repeated, lines.Template(self._columns, log))
         return lines.in_full(log, found)
 
 

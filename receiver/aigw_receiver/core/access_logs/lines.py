@@ -7,7 +7,6 @@ redacted like everything else. It decides nothing, and a record that is not what
 
 import dataclasses
 import functools
-from collections.abc import Mapping
 from typing import Final
 
 from aigw_receiver.core.access_logs import flat, reading
@@ -38,6 +37,10 @@ _ALIASES: Final = (
     reading.RECEIVED,
     reading.SENT,
 )
+
+
+# Which values are missing varies little among records that repeat the rest; each such format takes a KB or two.
+_FORMATS: Final = 4
 
 
 class Columns:
@@ -72,56 +75,72 @@ class Columns:
 class Template:
     """The text of all records that have the same attributes but for those that differ."""
 
-    __slots__ = ("_columns", "_heads", "_rest")
+    __slots__ = ("_columns", "_formats", "_members", "_rest")
 
     def __init__(self, columns: Columns, log: AccessLog) -> None:
         """From a record that was read in full; `columns` are those of its layout."""
         self._columns = columns
-        self._heads = _heads(flat.values_of(Kept(log, Decision(()))))
-        ready = {name: _member(flat.REST_PREFIX + name, value) for name, value in log.rest}
-        rest: list[tuple[str, int | None]] = []
-        for name in sorted({*ready, *columns.rest}):
-            index = columns.rest.get(name)
-            rest.append((ready[name], None) if index is None else (_head(flat.REST_PREFIX + name), index))
-        self._rest = tuple(rest)
+        self._rest = tuple(index for _, index in sorted(columns.rest.items()))
+        self._members = _members(columns, log)
+        self._formats: dict[tuple[bool, ...], str] = {}
 
     def line(self, glance: Glance, values: list[str | None], body: str, found: Found) -> bytes:
         """The line of a record with these values in its columns, None where one is missing; they are used up."""
         encode = flat.encode_text
         path, first, inter, request, session, agent, received, sent = self._columns.take(values)
-        duration, *tokens = [None if number is None else repr(number) for number in glance[1:8]]
-        # By the order of `_heads`; "" stands behind text that is complete.
-        texts = (
+        # By the order of `_members`, which is that of `flat.values_of` and then of the rest.
+        texts = [
             f'"{flat.rfc3339(found.time)}"',
-            "",
             _rules(found.decision.rules),
             _number(flat.finite(found.decision.weight)),
-            None if found.cost is None else _number(flat.finite(found.cost)),
+            _number(flat.finite(found.cost)),
             encode(found.price_entry) if found.price_entry else None,
-            "",
             encode(path) if path else None,
-            "",
-            duration,
+            _number(glance.duration),
             _number(reading.number(first)) if first else None,
             _number(reading.number(inter)) if inter else None,
-            "",
-            *tokens,
-            "",
+            *[None if count is None else repr(count) for count in glance[2:8]],
             encode(request) if request else None,
             encode(session) if session else None,
             encode(agent) if agent else None,
             _number(reading.count(received)) if received else None,
             _number(reading.count(sent)) if sent else None,
             encode(body) if body else None,
-        )
-        pieces = [head + text for head, text in zip(self._heads, texts, strict=True) if text is not None]
-        for head, index in self._rest:
-            if index is None:
-                pieces.append(head)
-            elif (value := values[index]) is not None:
-                pieces += head, encode(value)
-        pieces.append("}\n")
-        return "".join(pieces).encode()
+        ]
+        for index in self._rest:
+            value = values[index]
+            texts.append(None if value is None else encode(value))
+        # A text is never empty: it has its quotes. So what is false is missing.
+        shown = tuple(map(bool, texts))
+        known = self._formats.get(shown) or self._format(shown)
+        return (known % tuple(filter(None, texts))).encode()
+
+    def _format(self, shown: tuple[bool, ...]) -> str:
+        """The whole line, with a hole for each value that is there."""
+        if len(self._formats) >= _FORMATS:
+            self._formats.clear()
+        there = iter(shown)
+        pieces = [
+            text.replace("%", "%%") + "%s" * is_head for text, is_head in self._members if not is_head or next(there)
+        ]
+        # The first one begins the object.
+        known = self._formats[shown] = "{" + "".join(pieces)[1:] + "}\n"
+        return known
+
+
+def _members(columns: Columns, log: AccessLog) -> tuple[tuple[str, bool], ...]:
+    """The members of a line in their order: (what stands before a value that differs, True) or (ready text, False)."""
+    members = []
+    for name, value in flat.values_of(Kept(log, Decision(()))).items():
+        if name in VARIABLE:
+            members.append((_head(name), True))
+        elif value is not None:
+            members.append((_member(name, value), False))
+    ready = dict(log.rest)
+    for name in sorted({*ready, *columns.rest}):
+        full, differs = flat.REST_PREFIX + name, name in columns.rest
+        members.append((_head(full) if differs else _member(full, ready[name]), differs))
+    return tuple(members)
 
 
 @functools.lru_cache(maxsize=256)
@@ -136,24 +155,6 @@ def in_full(log: AccessLog | LogDropReason, found: Found) -> bytes | LogDropReas
         return log
     timed = dataclasses.replace(log, time=found.time)
     return flat.to_json_line(Kept(timed, found.decision, found.cost, found.price_entry))
-
-
-def _heads(values: Mapping[str, flat.Json | None]) -> tuple[str, ...]:
-    """What stands before each value that differs, and between them, as one text, all that does not."""
-    heads: list[str] = []
-    ready: list[str] | None = None
-    for name, value in values.items():
-        if name in VARIABLE:
-            if ready is not None:
-                heads.append("".join(ready))
-                ready = None
-            heads.append(_head(name))
-        else:
-            ready = [] if ready is None else ready
-            if value is not None:
-                ready.append(_member(name, value))
-    # The first one begins the object.
-    return "{" + heads[0][1:], *heads[1:]
 
 
 def _head(name: str) -> str:

@@ -12,11 +12,11 @@ up to what came: exactly for budgets, on average for samples.
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from aigw_receiver.core.access_logs.adaptive import Learned
 from aigw_receiver.core.access_logs.budgets import Budget, Rate
-from aigw_receiver.core.access_logs.model import Common, Decision, Ending, RouteType, Tokens
+from aigw_receiver.core.access_logs.model import Common, Decision, Ending, RouteType
 from aigw_receiver.core.access_logs.rule_settings import Errors, McpErrors, RuleSettings
 from aigw_receiver.core.model import Identity
 
@@ -37,13 +37,8 @@ _MCP: Final = RouteType.MCP
 
 _FAILURES: Final = frozenset({Ending.UPSTREAM_ERROR, Ending.GATEWAY_ERROR, Ending.TIMEOUT})
 
-# No status is as high; what is switched off has it for its threshold.
-_NO_STATUS: Final = 1000
 _NEVER: Final = float("inf")
 _MILLISECOND: Final = 1_000_000
-
-# Ways to end that are remembered with the rules that they concern; there are some dozens.
-_ENDINGS: Final = 1024
 
 
 class Ended(Common, Protocol):
@@ -53,15 +48,6 @@ class Ended(Common, Protocol):
     def failure_reason(self) -> str: ...  # noqa: D102
     @property
     def answered_model(self) -> str: ...  # noqa: D102
-
-
-class Request(Ended, Protocol):
-    """All that the rules read of a record; `AccessLog` has it, and a cheaper reading of the bytes."""
-
-    @property
-    def duration(self) -> float | None: ...  # noqa: D102
-    @property
-    def tokens(self) -> Tokens: ...  # noqa: D102
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,8 +68,6 @@ class Rules:
         "_adaptive",
         "_at_least",
         "_budgets",
-        "_known",
-        "_ordinary_below",
         "_rate",
         "_sampled",
         "_samples",
@@ -102,87 +86,20 @@ class Rules:
         self._adaptive = slow.enabled and slow.adaptive
         self._at_least = slow.at_least / _MILLISECOND
         self._tokens = settings.tokens.total if settings.tokens.enabled else _NEVER
-        self._ordinary_below = min(
-            rule.status if rule.enabled else _NO_STATUS for rule in (settings.errors, settings.mcp_errors)
-        )
         self._sampled = sample.rate if sample.enabled else None
         self._rate = Rate(sample.per_minute) if sample.enabled and sample.per_minute is not None else None
         self._samples = self._sampled is not None or self._rate is not None
         self._budgets = {
             name: Budget(rule.budget) for name in NAMES if (rule := getattr(settings, name)).budget is not None
         }
-        self._known: dict[tuple[Any, ...], tuple[str, ...]] = {}
         self.learned = Learned(observations=slow.observations, half_life=slow.half_life, models=slow.models)
 
-    def decide(self, request: Request, now: int, random: float) -> Verdict:
-        """What becomes of a record that arrives at `now` (nanoseconds since 1970); `random` is from [0, 1).
-
-        The same `random` always gives the same answer: what is sampled with probability p is kept where random < p.
-        """
-        tokens = request.tokens
-        return self.decide_on(
-            request, request.duration, weight_of(tokens.total, tokens.input, tokens.output), now, random
-        )
-
-    def decide_on(self, request: Ended, duration: float | None, weight: int, now: int, random: float) -> Verdict:
-        """The same for whoever has the numbers apart: the duration in milliseconds, and `weight_of` the tokens."""
-        status, ending, flags, failure = request.status, request.ending, request.response_flags, request.failure_reason
-        named: tuple[str, ...] = ()
-        if status is None or status >= self._ordinary_below or ending is not _OK or flags or failure:
-            named = self._named_before(request.route_type, ending, status, flags, failure)
-        identity, model = request.identity, request.answered_model or request.requested_model
-        if request.route_type is _MCP:
-            slow = duration is not None and duration >= self._slow_mcp
-        else:
-            slow = duration is not None and self._is_slow(identity, model, duration, now, random, ending)
-            if weight >= self._tokens:
-                named = (*named, TOKENS)
-        if slow:
-            named = (*named, SLOW)
-        if named:
-            return self._spend(identity, _in_order(named), 1.0, now)
-        return self._sample(identity, now, random) if self._samples else DROPPED
-
-    def ordinary_below(self, shape: Ended) -> tuple[float, float]:
-        """Below which duration (milliseconds) and total tokens records of this shape are all DROPPED: (0, 0) if never.
-
-        So they need not be decided on one by one. What was learned raises the answer, or lowers it: ask again from
-        time to time. While ordinary records are sampled, none is dropped unseen. Total tokens are the larger of what a
-        record says, and of input and output together.
-        """
-        named = self._named(shape.route_type, shape.ending, shape.status, shape.response_flags, shape.failure_reason)
-        if named or self._samples:
-            return 0.0, 0.0
-        if shape.route_type is _MCP:
-            return self._slow_mcp, _NEVER
-        if not self._adaptive:
-            return self._slow_llm, self._tokens
-        learned = self.learned.percentile(_model_key(shape.identity, shape.answered_model or shape.requested_model))
-        return min(self._slow_llm, max(self._at_least, learned or _NEVER)), self._tokens
-
-    def learn(self, shape: Ended, durations: Sequence[float], now: int, random: float) -> None:
-        """Learn from records of this shape that were not decided on one by one, as `decide` does from the others."""
-        if self._adaptive and shape.route_type is not _MCP and shape.ending is _OK:
-            key = _model_key(shape.identity, shape.answered_model or shape.requested_model)
-            self.learned.learn(key, durations, now, random)
-
-    def _named_before(self, *ended: Any) -> tuple[str, ...]:
-        """What `_named` answers, which was most often asked before."""
-        named = self._known.get(ended)
-        if named is None:
-            if len(self._known) >= _ENDINGS:
-                self._known.clear()
-            named = self._known[ended] = self._named(*ended)
-        return named
-
-    def _named(
-        self, route_type: RouteType, ending: Ending, status: int | None, response_flags: str, failure_reason: str
-    ) -> tuple[str, ...]:
-        """The rules that a record concerns by how it ended."""
-        flags = response_flags.split(",") if response_flags else []
-        settings = self._settings
+    def concerned(self, ended: Ended) -> tuple[str, ...]:
+        """The rules that a record concerns by how it ended: the same ones for all that have this in common."""
+        flags = ended.response_flags.split(",") if ended.response_flags else []
+        ending, status, settings = ended.ending, ended.status, self._settings
         names = []
-        if route_type is _MCP:
+        if ended.route_type is _MCP:
             rule = settings.mcp_errors
             if rule.enabled and (ending is Ending.TOOL_ERROR or _failed(rule, ending, status, flags)):
                 names.append(MCP_ERRORS)
@@ -190,7 +107,7 @@ class Rules:
             names.append(ERRORS)
         upstream = settings.upstream_failure
         if upstream.enabled and (
-            failure_reason
+            ended.failure_reason
             or ending is Ending.TIMEOUT
             or any(flag in upstream.flags for flag in flags)
             # An answer of 5xx is the provider's own; this is a failure before it, or in the middle of it.
@@ -199,16 +116,57 @@ class Rules:
             names.append(UPSTREAM_FAILURE)
         if settings.aborted.enabled and ending is Ending.ABORTED:
             names.append(ABORTED)
-        return tuple(names)
+        return _in_order(tuple(names))
 
-    def _is_slow(
-        self, identity: Identity, model: str, duration: float, now: int, random: float, ending: Ending
-    ) -> bool:
+    def decide(
+        self, ended: Ended, concerned: tuple[str, ...], duration: float | None, weight: int, now: int, random: float
+    ) -> Verdict:
+        """What becomes of a record that arrives at `now` (nanoseconds since 1970); `random` is from [0, 1).
+
+        `concerned` is what the method of that name answers, `duration` is in milliseconds, and `weight` is `weight_of`
+        its tokens. The same `random` always gives the same answer: what is sampled with probability p is kept where
+        random < p.
+        """
+        identity, named = ended.identity, concerned
+        if ended.route_type is _MCP:
+            slow = duration is not None and duration >= self._slow_mcp
+        else:
+            slow = duration is not None and self._is_slow(ended, duration, now, random)
+            if weight >= self._tokens:
+                named = _in_order((*named, TOKENS))
+        if slow:
+            named = _in_order((*named, SLOW))
+        if named:
+            return self._spend(identity, named, 1.0, now)
+        return self._sample(identity, now, random) if self._samples else DROPPED
+
+    def ordinary_below(self, ended: Ended, concerned: tuple[str, ...]) -> tuple[float, float]:
+        """Below which duration (milliseconds) and total tokens such records are all DROPPED: (0, 0) if never.
+
+        So they need not be decided on one by one. What was learned raises the answer, or lowers it: ask again from
+        time to time. While ordinary records are sampled, none is dropped unseen. Total tokens are the larger of what a
+        record says, and of input and output together.
+        """
+        if concerned or self._samples:
+            return 0.0, 0.0
+        if ended.route_type is _MCP:
+            return self._slow_mcp, _NEVER
+        if not self._adaptive:
+            return self._slow_llm, self._tokens
+        return min(
+            self._slow_llm, max(self._at_least, self.learned.percentile(_learned_by(ended)) or _NEVER)
+        ), self._tokens
+
+    def learn(self, ended: Ended, durations: Sequence[float], now: int, random: float) -> None:
+        """Learn from such records that were not decided on one by one, as `decide` does from the others."""
+        if self._adaptive and ended.route_type is not _MCP and ended.ending is _OK:
+            self.learned.learn(_learned_by(ended), durations, now, random)
+
+    def _is_slow(self, ended: Ended, duration: float, now: int, random: float) -> bool:
         """Whether an LLM request took long; the durations of good ones are learned."""
         above = False
         if self._adaptive:
-            key = (identity.namespace, identity.name, model)
-            good = ending is _OK
+            key, good = _learned_by(ended), ended.ending is _OK
             above = self.learned.exceeds(key, duration, now, random) if good else self.learned.is_above(key, duration)
         return duration >= self._slow_llm or (above and duration >= self._at_least)
 
@@ -216,7 +174,7 @@ class Rules:
         """Keep a record that stands for `weight` as far as the budgets of its rules allow."""
         budgets = self._budgets
         if not budgets:
-            return Verdict(matched, weight)
+            return _kept_by(matched) if weight == 1.0 else Verdict(matched, weight)
         gateway = (identity.namespace, identity.name)
         kept = tuple(name for name in matched if name not in budgets or budgets[name].spend(gateway, now))
         over = tuple(name for name in matched if name not in kept)
@@ -249,9 +207,16 @@ def _in_order(named: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in NAMES if name in named)
 
 
-def _model_key(identity: Identity, model: str) -> tuple[str, str, str]:
-    """Under what the durations of a model at a gateway are learned."""
-    return (identity.namespace, identity.name, model)
+@functools.lru_cache(maxsize=256)
+def _kept_by(rules: tuple[str, ...]) -> Verdict:
+    """The decision on records that stand for themselves alone."""
+    return Verdict(rules)
+
+
+def _learned_by(ended: Ended) -> tuple[str, str, str]:
+    """Under what durations are learned: a model at a gateway."""
+    identity = ended.identity
+    return (identity.namespace, identity.name, ended.answered_model or ended.requested_model)
 
 
 def _failed(rule: Errors | McpErrors, ending: Ending, status: int | None, flags: list[str]) -> bool:

@@ -24,6 +24,7 @@ from aigw_receiver.core.access_logs.rule_settings import (
 )
 from aigw_receiver.core.access_logs.rules import DROPPED, Rules, Verdict
 from aigw_receiver.core.model import Identity
+from decisions import decide
 
 NOW: Final = 1_700_000_000_000_000_000
 SECOND: Final = 1_000_000_000
@@ -119,7 +120,7 @@ def _failed(ending: Ending, **changes: Any) -> AccessLog:
 )
 def test_default_rules(request_: AccessLog, expected: tuple[str, ...]) -> None:
     """A record is kept by other rules than SWIP-10 and the documentation say."""
-    assert Verdict(expected) == Rules(RuleSettings()).decide(request_, NOW, 0.0)
+    assert Verdict(expected) == decide(Rules(RuleSettings()), request_, NOW, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -147,109 +148,115 @@ def test_default_rules(request_: AccessLog, expected: tuple[str, ...]) -> None:
 )
 def test_settings(settings: RuleSettings, request_: AccessLog, expected: tuple[str, ...]) -> None:
     """A rule cannot be switched off, or does not follow its parameters."""
-    assert Verdict(expected) == Rules(settings).decide(request_, NOW, 0.0)
+    assert Verdict(expected) == decide(Rules(settings), request_, NOW, 0.0)
 
 
 def test_ordinary_records_are_dropped_by_one_object() -> None:
     """The decision on most records is made anew for each of them."""
-    assert DROPPED is Rules(RuleSettings()).decide(_LLM, NOW, 0.0)
+    assert DROPPED is decide(Rules(RuleSettings()), _LLM, NOW, 0.0)
 
 
 def test_adaptive() -> None:
     """A request above the 99th percentile of its model is dropped, or one of another model or gateway is kept."""
     decider = Rules(RuleSettings())
     for number in range(1024):
-        assert DROPPED is decider.decide(_llm(duration=1000.0 + number * 37 % 1000), NOW, 0.0)
-    assert Verdict(()) == decider.decide(_llm(duration=1989.0), NOW, 0.0)
-    assert Verdict(("slow",)) == decider.decide(_llm(duration=2300.0), NOW, 0.0)
-    assert Verdict(()) == decider.decide(_llm(duration=2300.0, requested_model="other"), NOW, 0.0)
-    assert Verdict(()) == decider.decide(_llm(duration=2300.0, identity=Identity("default", "two", "p")), NOW, 0.0)
+        assert DROPPED is decide(decider, _llm(duration=1000.0 + number * 37 % 1000), NOW, 0.0)
+    assert Verdict(()) == decide(decider, _llm(duration=1989.0), NOW, 0.0)
+    assert Verdict(("slow",)) == decide(decider, _llm(duration=2300.0), NOW, 0.0)
+    assert Verdict(()) == decide(decider, _llm(duration=2300.0, requested_model="other"), NOW, 0.0)
+    assert Verdict(()) == decide(decider, _llm(duration=2300.0, identity=Identity("default", "two", "p")), NOW, 0.0)
     slow_error = _failed(Ending.UPSTREAM_ERROR, status=500, duration=2300.0)
-    assert Verdict(("errors", "slow")) == decider.decide(slow_error, NOW, 0.0)
+    assert Verdict(("errors", "slow")) == decide(decider, slow_error, NOW, 0.0)
 
 
 def test_adaptive_learns_the_model_that_answered() -> None:
     """What a fallback took is held against the model that was asked for."""
     decider = Rules(RuleSettings())
     for _ in range(1152):
-        decider.decide(_llm(duration=1000.0, answered_model="small"), NOW, 0.0)
-    assert Verdict(()) == decider.decide(_llm(duration=9000.0, answered_model="large"), NOW, 0.0)
-    assert Verdict(("slow",)) == decider.decide(_llm(duration=9000.0, answered_model="small"), NOW, 0.0)
+        decide(decider, _llm(duration=1000.0, answered_model="small"), NOW, 0.0)
+    assert Verdict(()) == decide(decider, _llm(duration=9000.0, answered_model="large"), NOW, 0.0)
+    assert Verdict(("slow",)) == decide(decider, _llm(duration=9000.0, answered_model="small"), NOW, 0.0)
 
 
 def test_adaptive_leaves_quick_requests_alone() -> None:
     """A request of some milliseconds is kept as slow, since others of its model are quicker still."""
     decider = Rules(RuleSettings())
     for _ in range(1152):
-        decider.decide(_llm(duration=10.0), NOW, 0.0)
-    assert Verdict(()) == decider.decide(_llm(duration=999.0), NOW, 0.0)
-    assert Verdict(("slow",)) == decider.decide(_llm(duration=1000.0), NOW, 0.0)
+        decide(decider, _llm(duration=10.0), NOW, 0.0)
+    assert Verdict(()) == decide(decider, _llm(duration=999.0), NOW, 0.0)
+    assert Verdict(("slow",)) == decide(decider, _llm(duration=1000.0), NOW, 0.0)
 
 
 def test_failures_are_not_learned() -> None:
     """A provider that fails slowly for an hour makes slow requests ordinary, or quick failures the others slow."""
     decider = Rules(RuleSettings())
     for _ in range(1152):
-        decider.decide(_failed(Ending.TIMEOUT, status=504, duration=60_000.0), NOW, 0.0)
+        decide(decider, _failed(Ending.TIMEOUT, status=504, duration=60_000.0), NOW, 0.0)
     assert 0 == len(decider.learned)
 
 
 def test_sample_rate() -> None:
     """The sample is not what `random` says, or its weight is not 1/probability."""
     decider = Rules(RuleSettings(sample=Sample(rate=0.25)))
-    assert Verdict(("sample",), 4.0) == decider.decide(_LLM, NOW, 0.2499)
-    assert DROPPED is decider.decide(_LLM, NOW, 0.25)
-    assert Verdict(("errors",)) == decider.decide(_failed(Ending.CLIENT_ERROR, status=404), NOW, 0.9)
+    assert Verdict(("sample",), 4.0) == decide(decider, _LLM, NOW, 0.2499)
+    assert DROPPED is decide(decider, _LLM, NOW, 0.25)
+    assert Verdict(("errors",)) == decide(decider, _failed(Ending.CLIENT_ERROR, status=404), NOW, 0.9)
 
 
 def test_sample_of_records_with_harmless_flags() -> None:
     """A record with a flag that concerns no rule is never sampled."""
     decider = Rules(RuleSettings(sample=Sample(rate=1.0)))
-    assert Verdict(("sample",)) == decider.decide(_llm(response_flags="DI"), NOW, 0.5)
+    assert Verdict(("sample",)) == decide(decider, _llm(response_flags="DI"), NOW, 0.5)
 
 
 def test_sample_switched_off() -> None:
     """A sample that is switched off keeps records all the same."""
     decider = Rules(RuleSettings(sample=Sample(enabled=False, rate=1.0)))
-    assert DROPPED is decider.decide(_LLM, NOW, 0.0)
+    assert DROPPED is decide(decider, _LLM, NOW, 0.0)
 
 
 def test_sample_per_minute() -> None:
     """The probability of the sample does not follow the traffic of each gateway."""
     decider = Rules(RuleSettings(sample=Sample(per_minute=2)))
-    weights = [decider.decide(_LLM, NOW, 0.0).weight for _ in range(4)]
+    weights = [decide(decider, _LLM, NOW, 0.0).weight for _ in range(4)]
     assert [1.0, 1.0, 1.5, 2.0] == weights
-    assert Verdict(("sample",)) == decider.decide(_llm(identity=Identity("default", "two", "")), NOW, 0.99)
-    assert Verdict(("sample",), 2.0) == decider.decide(_LLM, NOW + 60 * SECOND, 0.49)
-    assert DROPPED is decider.decide(_LLM, NOW + 60 * SECOND, 0.5)
+    assert Verdict(("sample",)) == decide(decider, _llm(identity=Identity("default", "two", "")), NOW, 0.99)
+    assert Verdict(("sample",), 2.0) == decide(decider, _LLM, NOW + 60 * SECOND, 0.49)
+    assert DROPPED is decide(decider, _LLM, NOW + 60 * SECOND, 0.5)
 
 
 def test_budget() -> None:
     """A budget is not kept, what is dropped for it is not said, or the next one that is kept does not stand for it."""
     decider = Rules(RuleSettings(errors=Errors(budget=2)))
     error = _failed(Ending.CLIENT_ERROR, status=404)
-    verdicts = [decider.decide(error, NOW, 0.0) for _ in range(5)]
+    verdicts = [decide(decider, error, NOW, 0.0) for _ in range(5)]
     over = Verdict((), 1.0, ("errors",))
     assert [Verdict(("errors",)), Verdict(("errors",)), over, over, over] == verdicts
-    assert Verdict(("errors",), 4.0) == decider.decide(error, NOW + 30 * SECOND, 0.0)
-    assert over == decider.decide(error, NOW + 30 * SECOND, 0.0)
-    assert Verdict(("errors",)) == decider.decide(dataclasses.replace(error, identity=Identity("a", "b", "")), NOW, 0.0)
+    assert Verdict(("errors",), 4.0) == decide(decider, error, NOW + 30 * SECOND, 0.0)
+    assert over == decide(decider, error, NOW + 30 * SECOND, 0.0)
+    assert Verdict(("errors",)) == decide(
+        decider, dataclasses.replace(error, identity=Identity("a", "b", "")), NOW, 0.0
+    )
 
 
 def test_budget_of_one_rule_among_several() -> None:
     """A record is dropped for the budget of one rule although another keeps it; or that one is not said."""
     decider = Rules(RuleSettings(errors=Errors(budget=1)))
     both = _failed(Ending.TIMEOUT, status=504)
-    assert Verdict(("errors", "upstream_failure")) == decider.decide(both, NOW, 0.0)
-    assert Verdict(("upstream_failure",), 1.0, ("errors",)) == decider.decide(both, NOW, 0.0)
+    assert Verdict(("errors", "upstream_failure")) == decide(decider, both, NOW, 0.0)
+    assert Verdict(("upstream_failure",), 1.0, ("errors",)) == decide(decider, both, NOW, 0.0)
 
 
 def test_over_budget_is_not_ordinary() -> None:
     """An error that its rule has no budget for is kept as a sample of ordinary requests."""
     decider = Rules(RuleSettings(errors=Errors(budget=1), sample=Sample(rate=1.0)))
     error = _failed(Ending.CLIENT_ERROR, status=404)
-    decider.decide(error, NOW, 0.0)
-    assert Verdict((), 1.0, ("errors",)) == decider.decide(error, NOW, 0.0)
+    decide(decider, error, NOW, 0.0)
+    assert Verdict((), 1.0, ("errors",)) == decide(decider, error, NOW, 0.0)
+
+
+def _ordinary_below(decider: Rules, log: AccessLog) -> tuple[float, float]:
+    return decider.ordinary_below(log, decider.concerned(log))
 
 
 _REQUESTS: Final = st.builds(
@@ -269,10 +276,10 @@ def test_ordinary_below(request_: AccessLog, adaptive: bool) -> None:
     """A record is said to be ordinary before it is looked at, and is kept when it is."""
     decider = Rules(RuleSettings(slow=Slow(adaptive=adaptive, observations=128)))
     decider.learn(_LLM, [10_000.0] * 128, NOW, 0.0)
-    duration_below, tokens_below = decider.ordinary_below(request_)
+    duration_below, tokens_below = _ordinary_below(decider, request_)
     total = request_.tokens.total or 0
     ordinary = (request_.duration or 0.0) < duration_below and total < tokens_below
-    verdict = decider.decide(request_, NOW, 0.5)
+    verdict = decide(decider, request_, NOW, 0.5)
     assert ordinary == (verdict is DROPPED)
 
 
@@ -290,7 +297,7 @@ def test_ordinary_below(request_: AccessLog, adaptive: bool) -> None:
 )
 def test_limits_of_ordinary_records(settings: RuleSettings, request_: AccessLog, expected: tuple[float, float]) -> None:
     """Records that could be dropped unseen are decided on one by one, or the other way round."""
-    assert expected == Rules(settings).ordinary_below(request_)
+    assert expected == _ordinary_below(Rules(settings), request_)
 
 
 def test_learned_limit_of_ordinary_records() -> None:
@@ -298,9 +305,9 @@ def test_learned_limit_of_ordinary_records() -> None:
     decider = Rules(RuleSettings(slow=Slow(observations=128)))
     decider.learn(_failed(Ending.TIMEOUT, status=504), [2000.0] * 128, NOW, 0.0)
     decider.learn(_MCP, [2000.0] * 128, NOW, 0.0)
-    assert (30_000.0, 10_000) == decider.ordinary_below(_LLM)
+    assert (30_000.0, 10_000) == _ordinary_below(decider, _LLM)
     decider.learn(_LLM, [2000.0] * 128, NOW, 0.0)
-    duration_below, _ = decider.ordinary_below(_LLM)
+    duration_below, _ = _ordinary_below(decider, _LLM)
     assert 2000.0 < duration_below < 2081.0
 
 
@@ -315,7 +322,7 @@ def test_weights_of_budgets_add_up(arrivals: list[tuple[int, bool, bool]]) -> No
         if error or failure:
             came += 1
             request = _llm(status=500 if error else 200, failure_reason="reset" if failure else "")
-            verdict = decider.decide(request, now, 0.0)
+            verdict = decide(decider, request, now, 0.0)
             if verdict.kept:
                 stood_for += verdict.weight
                 dropped_since[verdict.rules[0]] = 0.0
@@ -333,7 +340,7 @@ def test_weights_of_samples_are_unbiased() -> None:
         estimate = 0.0
         for minute, count in enumerate((5, 100, 400, 10, 200)):
             for _ in range(count):
-                verdict = decider.decide(_LLM, NOW + minute * 60 * SECOND, generator.random())
+                verdict = decide(decider, _LLM, NOW + minute * 60 * SECOND, generator.random())
                 estimate += verdict.weight if verdict.kept else 0.0
         estimates.append(estimate)
     assert 715 == pytest.approx(sum(estimates) / len(estimates), rel=0.04)
