@@ -71,13 +71,12 @@ class Server:
         ingest = Ingest(store, own, journal, logs)
         own.watch_prices(lambda: not prices.error)
         costs = Costs(ingest, prices, journal)
-        costs.observe(time.time_ns())
         comparison = Reconcile(ingest)
         comparison.observe(time.time_ns())
         kept = settings.page.rollup
         rollups = RollupStore(settings.data_dir, size=kept.size, retention=kept.retention, telemetry=own)
         rolling = Rollup(ingest, costs, rollups)
-        # Before anyone is listened to: what the first look finds was counted before us.
+        # Before anyone is listened to: what the first look finds was counted before us. It looks at the costs as well.
         rolling.observe(time.time_ns())
         app = exposition_server.build_app(ingest, own, journal, costs, comparison)
         log_api.add_routes(app, sinks.store)
@@ -107,7 +106,6 @@ class Server:
         rollups.close()
         await asyncio.gather(*(asyncio.to_thread(sink.close) for sink in sinks.every))
         if journal is not None:
-            costs.observe(now)
             journal.close(store)
         _log.info("stopped")
 

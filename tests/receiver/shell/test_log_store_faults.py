@@ -2,10 +2,9 @@
 
 import contextlib
 import os
-import resource
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from aigw_receiver.core.access_logs.search import Position
 from aigw_receiver.shell import sqlite_file
 from aigw_receiver.shell.sinks import store
 from aigw_receiver.shell.sinks.store import Unavailable
+from full_disk import full_disk
 from kept_logs import HOUR, MIB, SECOND, Store, asked, line, numbers, record
 
 _NOW = 1_795_000_000 * SECOND
@@ -273,23 +273,12 @@ def test_a_file_that_becomes_corrupt(tmp_path: Path, *, by_reader: bool) -> None
     assert {"set_aside": 1} == kept.results()
 
 
-@contextlib.contextmanager
-def _full(size: int) -> Iterator[None]:
-    """No file of this process can become larger than this; SQLite meets it as it meets a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_full_disk(tmp_path: Path) -> None:
     """A full disk costs records that are not counted, or those that were there, or the sink once there is space."""
     kept = Store(tmp_path)
     large = [record(_NOW + 1, request_id=str(number), user_agent="x" * 1000) for number in range(100, 400)]
     assert 1 == kept.write([record(_NOW, request_id="1")])
-    with _full(200_000):
+    with full_disk(200_000):
         with pytest.raises(OSError, match="disk"):
             kept.write(large)
         assert [1] == numbers(kept.find())
@@ -315,7 +304,7 @@ def test_a_transaction_that_fails() -> None:
 def test_records_of_a_full_disk_are_counted(tmp_path: Path) -> None:
     """Records that a full disk cost are counted as written, or those that come later are lost, too."""
     kept = Store(tmp_path)
-    with _full(1):
+    with full_disk(1):
         kept.sink.put(line(record(_NOW, request_id="1")))
         kept.sink.close()
     assert {"failed": 1} == kept.results()

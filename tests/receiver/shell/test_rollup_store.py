@@ -1,13 +1,12 @@
 """The file of the rollup: what is kept of it as it ages, within its size, and with a file or a disk that fails."""
 
 import contextlib
-import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ import pytest
 from aigw_receiver.core.rollup.model import NOTHING, Cell, Distribution, Measure, Number, Totals, View
 from aigw_receiver.shell.metrics import Telemetry
 from aigw_receiver.shell.rollup_store import FILE, RollupStore, RollupUnavailable
+from full_disk import full_disk
 
 _SECOND: Final = 1_000_000_000
 _MINUTE: Final = 60 * _SECOND
@@ -185,22 +185,11 @@ def test_a_clock_that_was_ahead(tmp_path: Path) -> None:
     kept.store.close()
 
 
-@contextlib.contextmanager
-def _full(size: int) -> Iterator[None]:
-    """No file of this process can become larger than this; SQLite meets it as it meets a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_full_disk(tmp_path: Path) -> None:
     """A full disk ends the receiver, costs what was there, or what did not change meanwhile is missing afterwards."""
     kept = _Kept(tmp_path)
     assert kept.write(_NOW, {1: 5, 2: 1})
-    with _full((tmp_path / f"{FILE}-wal").stat().st_size):
+    with full_disk((tmp_path / f"{FILE}-wal").stat().st_size):
         assert not kept.write(_NOW + _STEP, {1: 6})
         assert [5] == kept.read(1, [_NOW + _STEP])
     assert kept.store.needs_all(_NOW + 2 * _STEP)
@@ -294,7 +283,7 @@ def test_a_file_that_comes_late(tmp_path: Path) -> None:
 _WRITER: Final = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[2:]
 from test_rollup_store import _Kept, _NOW, _STEP
 kept = _Kept(Path(sys.argv[1]))
 for step in range(1_000_000):
@@ -305,9 +294,9 @@ for step in range(1_000_000):
 
 def test_kill(tmp_path: Path) -> None:
     """A receiver that is killed while it writes leaves a file that cannot be read, or half a step."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _WRITER, str(tmp_path), str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True
-    ) as program:
+    here = Path(__file__)
+    command = [sys.executable, "-c", _WRITER, str(tmp_path), str(here.parent), str(here.parents[2])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         for line in program.stdout:
             if int(line) >= 30:

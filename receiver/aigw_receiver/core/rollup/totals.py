@@ -1,8 +1,6 @@
-"""The arithmetic of totals: what was gained between two readings, and what several cells come to together."""
+"""The arithmetic of totals: what was gained between two readings."""
 
-from collections.abc import Iterable
-
-from aigw_receiver.core.rollup.model import Distribution, Measure, Number, Totals
+from aigw_receiver.core.rollup.model import Distribution, Measure, Totals
 
 
 def subtract(later: Totals, earlier: Totals) -> Totals:
@@ -25,23 +23,3 @@ def _gained(later: Distribution, earlier: Distribution | None) -> Distribution:
     # Thousands are made for one chart, and max() takes three times as long.
     counts = [after - before if after > before else 0 for after, before in pairs]
     return Distribution(later.bounds, tuple(counts), max(later.sum - earlier.sum, 0.0))
-
-
-def add(totals: Iterable[Totals]) -> Totals:
-    """The sum of all; distributions are added where they have the same bounds."""
-    numbers: dict[Number, float] = {}
-    measures: dict[Measure, dict[tuple[float, ...], Distribution]] = {}
-    for one in totals:
-        for number, value in one.numbers.items():
-            numbers[number] = numbers.get(number, 0) + value
-        for measure, distributions in one.measures.items():
-            together = measures.setdefault(measure, {})
-            for distribution in distributions:
-                known = together.get(distribution.bounds)
-                together[distribution.bounds] = distribution if known is None else _both(known, distribution)
-    return Totals(numbers, {measure: tuple(by_bounds.values()) for measure, by_bounds in measures.items()})
-
-
-def _both(one: Distribution, other: Distribution) -> Distribution:
-    counts = tuple(a + b for a, b in zip(one.counts, other.counts, strict=True))
-    return Distribution(one.bounds, counts, one.sum + other.sum)

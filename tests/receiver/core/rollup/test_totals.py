@@ -1,9 +1,9 @@
-"""Differences and sums of totals: what happened in a window, and what several cells come to."""
+"""Differences of totals: what happened in a window."""
 
 from typing import Final
 
 from aigw_receiver.core.rollup.model import NOTHING, Distribution, Measure, Number, Totals
-from aigw_receiver.core.rollup.totals import add, subtract
+from aigw_receiver.core.rollup.totals import subtract
 
 _ONE: Final = (1.0, 2.0)
 _OTHER: Final = (5.0,)
@@ -37,12 +37,3 @@ def test_difference_is_never_negative() -> None:
     """A total that fell, because a file was replaced, makes fewer than no requests."""
     earlier, later = _totals(7, Distribution(_ONE, (9, 2, 5), 10.0)), _totals(2, Distribution(_ONE, (1, 3, 5), 4.0))
     assert Totals({}, {Measure.DURATION: (Distribution(_ONE, (0, 1, 0), 0.0),)}) == subtract(later, earlier)
-
-
-def test_sum() -> None:
-    """Two cells together have less than both, or buckets of other bounds are mixed."""
-    one = _totals(2, Distribution(_ONE, (1, 0, 3), 4.5))
-    other = _totals(3, Distribution(_OTHER, (1, 1), 2.0), Distribution(_ONE, (1, 1, 1), 0.5))
-    expected = _totals(5, Distribution(_ONE, (2, 1, 4), 5.0), Distribution(_OTHER, (1, 1), 2.0))
-    assert expected == add([one, other])
-    assert NOTHING == add([])
