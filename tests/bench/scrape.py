@@ -2,9 +2,10 @@
 
 import dataclasses
 import http.client
+import statistics
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench import processes
@@ -49,6 +50,12 @@ def scrape(server: processes.Server, *, encoding: str = "identity") -> Scrape:
     size = sum(len(chunk) for chunk in chunks(server.metrics, {**SCRAPER, "Accept-Encoding": encoding}))
     seconds = time.monotonic() - begin
     return Scrape(seconds, server.cpu() - cpu, size, server.memory("VmHWM") - memory)
+
+
+def mean(scrapes: Sequence[Scrape]) -> Scrape:
+    """What a scrape took on average, and the most that memory rose."""
+    seconds, cpu = (statistics.fmean(getattr(one, name) for one in scrapes) for name in ("seconds", "cpu"))
+    return Scrape(seconds, cpu, scrapes[-1].size, max(one.growth for one in scrapes))
 
 
 def lines(url: str) -> Iterator[bytes]:
