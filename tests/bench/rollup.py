@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from aigw_receiver.core.gateways.window import MOST_TOP
 from aigw_receiver.core.pricing import labels
 from aigw_receiver.core.rollup.model import Cell, Distribution, Measure, Number, Totals, View
 from aigw_receiver.core.store import Store
@@ -34,7 +35,8 @@ POINTS: Final = 400
 BAR: Final = 10.0
 MOST_BYTES_A_SERIES: Final = 25
 GATEWAYS, PODS, MODELS, TIMES = 200, 10, 100, 90
-MOST_OF_GATEWAYS, MOST_OF_MODELS = 20.0, 60.0  # milliseconds
+# Milliseconds; no answer of the API is to take more than 100.
+MOST_OF_GATEWAYS, MOST_OF_MODELS = 20.0, 100.0
 SECOND: Final = 1_000_000_000
 NOW: Final = 1_800_000_000 * SECOND
 DAY: Final = 86_400 * SECOND
@@ -221,22 +223,23 @@ def large(directory: Path) -> RollupStore:
 
 
 def measure_read(rounds: int) -> tuple[list[report.Row], list[str]]:
-    """Processor time of the readings behind the first page and behind a chart of all models."""
+    """Processor time of the readings behind the first page and behind a chart of as many models as it can have."""
     with tempfile.TemporaryDirectory() as directory:
         kept = large(Path(directory))
         times = [NOW + step * PERIOD * SECOND for step in range(1, TIMES + 1)]
         gateways, models = kept.cells(View.GATEWAY), kept.cells(View.MODEL, ("ns0", "gateway-0"))
+        models = models[:MOST_TOP]
         first, chart = list[float](), list[float]()
         for _ in range(rounds):
             first.append(timed(lambda: kept.read(gateways, [times[0] - 1, times[-1]])))
             chart.append(timed(lambda: kept.read(models, times)))
         last = [one.numbers[Number.INPUT] for *_, one in kept.read(models, times)]
-        wrong = [] if last == [1000.0 * (TIMES + 1)] * MODELS else [f"{READ}: the totals differ"]
+        wrong = [] if last == [1000.0 * (TIMES + 1)] * MOST_TOP else [f"{READ}: the totals differ"]
         size = len(kept.known)
         kept.close()
     return [
         _row(f"{len(gateways)} gateways at 2 times, of {size} cells", first, MOST_OF_GATEWAYS),
-        _row(f"{len(models)} models at {TIMES} times", chart, MOST_OF_MODELS),
+        _row(f"{len(models)} of {MODELS} models at {TIMES} times", chart, MOST_OF_MODELS),
     ], wrong
 
 

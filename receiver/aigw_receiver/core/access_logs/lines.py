@@ -38,7 +38,6 @@ _ALIASES: Final = (
     reading.SENT,
 )
 
-
 # Which values are missing varies little among records that repeat the rest; each such format takes a KB or two.
 _FORMATS: Final = 4
 

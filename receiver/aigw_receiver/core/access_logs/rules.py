@@ -153,9 +153,8 @@ class Rules:
             return self._slow_mcp, _NEVER
         if not self._adaptive:
             return self._slow_llm, self._tokens
-        return min(
-            self._slow_llm, max(self._at_least, self.learned.percentile(_learned_by(ended)) or _NEVER)
-        ), self._tokens
+        learned = self.learned.percentile(_learned_by(ended)) or _NEVER
+        return min(self._slow_llm, max(self._at_least, learned)), self._tokens
 
     def learn(self, ended: Ended, durations: Sequence[float], now: int, random: float) -> None:
         """Learn from such records that were not decided on one by one, as `decide` does from the others."""
