@@ -63,6 +63,11 @@ class Scene:
         """By which share a recorded rate may be too large: it adds what may have come since the last scrape."""
         return 2 * _SCRAPE_SECONDS / self.age
 
+    @property
+    def overtaken(self) -> float:
+        """By which share two rates of one group may differ: the second rule may see a scrape that the first did not."""
+        return _SCRAPE_SECONDS / (self.age - _SCRAPE_SECONDS)
+
     def ask(self, expr: str, variables: Mapping[str, str]) -> dict[Labels, float]:
         """What a panel shows; a variable that is not given is All."""
         moment, width = self._moment(expr)
