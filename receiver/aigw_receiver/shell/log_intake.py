@@ -55,7 +55,7 @@ class LogIntake:
         self._journal = journal
         self._rules = Rules(settings)
         self._learns = settings.slow.enabled and settings.slow.adaptive
-        self._reader = fast.Reader(redacted, self._limit)
+        self._reader = fast.Reader(redacted, self._meet)
         self._counters = counters_beside(store) if journal is None else journal.log_counters
         self._sinks = tuple(sinks)
         self._book = book
@@ -131,9 +131,13 @@ class LogIntake:
         self._forget_silent(now)
         self._journal_births(now)
 
+    def _meet(self, group: Group) -> None:
+        """Say what the rules have to say of a group that is new."""
+        group.concerned = self._rules.concerned(group.shape)
+        self._limit(group)
+
     def _limit(self, group: Group) -> None:
         """Say which records of a group are ordinary, by what is known now."""
-        group.concerned = self._rules.concerned(group.shape)
         group.duration_below, group.tokens_below = self._rules.ordinary_below(group.shape, group.concerned)
         learns = self._learns and group.shape.route_type is RouteType.LLM and group.shape.ending is Ending.OK
         group.durations = [] if learns else None
