@@ -63,11 +63,6 @@ class Scene:
         """By which share a recorded rate may be too large: it adds what may have come since the last scrape."""
         return 2 * _SCRAPE_SECONDS / self.age
 
-    @property
-    def overtaken(self) -> float:
-        """By which share two rates of one group may differ: the second rule may see a scrape that the first did not."""
-        return _SCRAPE_SECONDS / (self.age - _SCRAPE_SECONDS)
-
     def ask(self, expr: str, variables: Mapping[str, str]) -> dict[Labels, float]:
         """What a panel shows; a variable that is not given is All."""
         moment, width = self._moment(expr)
@@ -119,16 +114,14 @@ def playing(folder: Path) -> Iterator[Scene]:
     find_program("prometheus")
     book = folder / "prices.yaml"
     book.write_text(yaml.safe_dump(traffic.PRICE_BOOK))
-    with (
-        start_receiver(config={**traffic.CONFIG, "prices": {"file": str(book)}}) as receiver,
-        _blind_receiver() as blind,
-        _prometheus(folder, receiver, blind) as web,
-    ):
-        wait_until(lambda: len(_last(web, "gateways")) == 1, "the first scrape")
-        yield _drive(receiver, web)
+    with contextlib.ExitStack() as serving, _blind_receiver() as blind:
+        receiver = serving.enter_context(start_receiver(config={**traffic.CONFIG, "prices": {"file": str(book)}}))
+        with _prometheus(folder, receiver, blind) as web:
+            wait_until(lambda: len(_last(web, "gateways")) == 1, "the first scrape")
+            yield _drive(receiver, web, serving.close)
 
 
-def _drive(receiver: Receiver, web: str) -> Scene:
+def _drive(receiver: Receiver, web: str, end: Callable[[], None]) -> Scene:
     began = time.time()
     metrics, logs = f"{receiver.otlp_http}/v1/metrics", f"{receiver.otlp_http}/v1/logs"
     starts: dict[tuple[str, str], int] = {}
@@ -163,14 +156,14 @@ def _drive(receiver: Receiver, web: str) -> Scene:
     refused()
     starts |= dict.fromkeys(traffic.LIVES, time.time_ns())
     wait_until(told, "the receiver has compared metrics and logs, and a pod has ended")
-    return _settled(web, began, export)
+    return _settled(web, began, export, end)
 
 
 _RATIOS: Final = 3 * len(traffic.CHECKS)
 """Of two models of one gateway, and one of the other."""
 
 
-def _settled(web: str, began: float, export: Callable[[], None]) -> Scene:
+def _settled(web: str, began: float, export: Callable[[], None], end: Callable[[], None]) -> Scene:
     last = time.time()
 
     def seen() -> bool:
@@ -180,15 +173,18 @@ def _settled(web: str, began: float, export: Callable[[], None]) -> Scene:
 
     wait_until(seen, "a scrape of everything")
     (scraped,), (observed,) = _last(web, "gateways"), _last(web, "receiver")
+    # A scrape that comes in between two rules of a group is seen by the second alone: their rates would differ by it.
+    end()
+    ended = time.time()
     groups = len(yaml.safe_load((TREE / "rules" / "meters.yaml").read_text())["groups"])
 
     def evaluated() -> bool:
         times = _values(web, "prometheus_rule_group_last_evaluation_timestamp_seconds")
-        return len(times) == groups and min(times) > scraped + _SETTLING
+        return len(times) == groups and min(times) > ended + _SETTLING
 
     wait_until(evaluated, "all rules are evaluated")
     # A moment at which no group was in the middle of its rules: each has been evaluated again since.
-    return Scene(web, scraped, observed, scraped + _SETTLING - 1, scraped - began)
+    return Scene(web, scraped, observed, ended + _SETTLING - 1, scraped - began)
 
 
 _SETTLING: Final = 4.0
